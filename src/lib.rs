@@ -1,1 +1,5 @@
-pub fn x() {}
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod codec;
+pub mod config;
+pub mod core;

@@ -1,1 +1,3 @@
-fn main() { hotlead::x() }
+//! The binary: nothing but the call into the library.
+
+fn main() {}

@@ -1,0 +1,177 @@
+//! hotlead.yaml after it was checked: how to reach Kafka, which topics, which sinks, what to serve.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::core::event::FieldPath;
+
+/// A whole hotlead.yaml, defaults filled in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How to reach Kafka.
+    pub kafka: Kafka,
+    /// Consumer group, prefix of transactional ids, name of this deployment.
+    pub group: String,
+    /// Unique per process; the default is the host's name.
+    pub instance: String,
+    /// Where a group without committed offsets begins.
+    pub start: Start,
+    /// Names with the prefix already in front.
+    pub topics: Topics,
+    /// Path of the rules file, made relative to the working directory.
+    pub rules: PathBuf,
+    /// The key of a lead is the first of these that an event has.
+    pub lead_key: Vec<FieldPath>,
+    /// At most this long without a commit while there is something to commit.
+    pub commit_interval: Duration,
+    /// Owner threads, from 1.
+    pub workers: usize,
+    /// In file order; ids unique.
+    pub sinks: Vec<Sink>,
+    /// The console and metrics listen here; `None` when the file says `http: off`.
+    pub http: Option<SocketAddr>,
+    /// How the log is written.
+    pub log: LogFormat,
+}
+
+/// How to reach Kafka.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    /// `host:port`, at least one.
+    pub brokers: Vec<String>,
+    /// librdkafka properties; their values may be secrets.
+    pub properties: BTreeMap<String, Secret>,
+}
+
+/// Where a group without committed offsets begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the end.
+    Latest,
+    /// At the beginning.
+    Earliest,
+    /// At the first record not older than this.
+    Age(Duration),
+}
+
+/// Full topic names.
+#[derive(Clone, Debug)]
+pub struct Topics {
+    /// Where engagement events come from; the prefix applies to it only if the file does not name it. Keyed by lead.
+    pub events: String,
+    /// Where alerts go.
+    pub alerts: String,
+    /// Where undecodable records go.
+    pub dead_letter: String,
+    /// The changelog of leads' state.
+    pub state: String,
+    /// Operators' and reps' actions.
+    pub feedback: String,
+    /// What operators have to know.
+    pub ops: String,
+    /// Ledgers: this, a dot, and the sink's id.
+    pub delivery: String,
+    /// Of topics that hotlead creates; `None` is the broker's default.
+    pub replication_factor: Option<i32>,
+}
+
+/// Something that takes alerts.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// `[a-z0-9-]{1,40}`; its consumer group is `<group>.<id>`.
+    pub id: String,
+    /// Where a new sink begins; the end of the topic unless the file says otherwise.
+    pub start: Start,
+    /// An alert older than this is given up.
+    pub max_age: Duration,
+    /// What it is.
+    pub target: Target,
+}
+
+/// What a sink is.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A Slack incoming webhook.
+    Slack {
+        /// The whole URL is a secret.
+        webhook_url: Secret,
+        /// How to reach it.
+        reach: Reach,
+    },
+    /// A generic endpoint, signed per Standard Webhooks.
+    Webhook {
+        /// Where to.
+        url: url::Url,
+        /// One, or new and old while rotating.
+        secrets: Vec<Secret>,
+        /// More headers.
+        headers: Vec<(String, Secret)>,
+        /// How to reach it.
+        reach: Reach,
+    },
+}
+
+/// How an endpoint may be reached.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// Plain `http:` is refused otherwise.
+    pub allow_http: bool,
+    /// Address ranges that are refused otherwise: private, loopback, link-local.
+    pub allow_networks: Vec<ipnet::IpNet>,
+    /// For resolving, connecting, headers and body together.
+    pub timeout: Duration,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    value: String,
+    /// Where it came from, in the file's own words: `env:NAME`, `file:PATH`; `None` if it stands in the file.
+    reference: Option<String>,
+}
+
+impl Secret {
+    /// A value that stands in the file itself (of librdkafka properties that are none).
+    pub fn inline(value: impl Into<String>) -> Self {
+        Self {
+            value: value.into(),
+            reference: None,
+        }
+    }
+
+    /// A value that was read from where `reference` says.
+    pub fn resolved(value: impl Into<String>, reference: impl Into<String>) -> Self {
+        Self {
+            value: value.into(),
+            reference: Some(reference.into()),
+        }
+    }
+
+    /// The value itself: only to be handed to the one that needs it.
+    pub fn expose(&self) -> &str {
+        &self.value
+    }
+
+    /// Where it came from, if not from the file itself.
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reference.as_deref().unwrap_or("***"))
+    }
+}

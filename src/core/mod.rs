@@ -1,0 +1,10 @@
+//! The pure heart: events in, decisions and alerts out. No clock, no I/O, no randomness, nothing of the network.
+
+pub mod alert;
+pub mod engine;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod rule;
+pub mod spec;
+pub mod time;

@@ -1,0 +1,159 @@
+//! Event time and spans of it, both in whole milliseconds.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment of event time: milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// A length of time in milliseconds, never negative when it comes from a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span(i64);
+
+impl Timestamp {
+    /// 2000-01-01T00:00:00Z: what lies before is not a time of an event (rules.md 5).
+    pub const MIN: Self = Self(946_684_800_000);
+    /// The last millisecond of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999);
+
+    /// A moment from Unix milliseconds, any value.
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// Unix milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whether an event can have this time: from [`Self::MIN`] to [`Self::MAX`], both included.
+    pub fn is_plausible(self) -> bool {
+        (Self::MIN..=Self::MAX).contains(&self)
+    }
+}
+
+impl Span {
+    /// No time at all.
+    pub const ZERO: Self = Self(0);
+
+    /// A span from milliseconds.
+    pub const fn from_millis(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// A span from whole seconds.
+    pub const fn from_secs(s: i64) -> Self {
+        Self(s * 1000)
+    }
+
+    /// Milliseconds.
+    pub const fn as_millis(self) -> i64 {
+        self.0
+    }
+}
+
+impl Add<Span> for Timestamp {
+    type Output = Self;
+    fn add(self, span: Span) -> Self {
+        Self(self.0.saturating_add(span.0))
+    }
+}
+
+impl Sub<Span> for Timestamp {
+    type Output = Self;
+    fn sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.0))
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Span;
+    fn sub(self, earlier: Self) -> Span {
+        Span(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// RFC 3339 in UTC with exactly three decimals: `2026-11-22T10:02:14.120Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(f, "{time:.3}"),
+            Err(_) => write!(f, "{} ms", self.0),
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(Self(time.as_millisecond()))
+    }
+}
+
+impl schemars::JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "date-time" })
+    }
+}
+
+/// As people say it, in at most two units: `41 min`, `1 h 5 min`, `3 d`, `under 1 s`.
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(i64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+        let seconds = self.0 / 1000;
+        let Some(first) = UNITS.iter().position(|(size, _)| seconds >= *size) else {
+            return f.write_str("under 1 s");
+        };
+        let (size, name) = UNITS[first];
+        write!(f, "{} {name}", seconds / size)?;
+        match UNITS.get(first + 1) {
+            // Seconds beside minutes are noise from ten minutes on.
+            Some((1, _)) if seconds >= 600 => Ok(()),
+            Some((small, name)) if seconds % size / small > 0 => {
+                write!(f, " {} {name}", seconds % size / small)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_as_people_say_them() {
+        #[rustfmt::skip]
+        let rows = [
+            (999, "under 1 s"), (1_000, "1 s"), (61_000, "1 min 1 s"), (599_000, "9 min 59 s"), (601_000, "10 min"),
+            (2_460_000, "41 min"), (3_900_000, "1 h 5 min"), (3_600_000, "1 h"), (90_000_000, "1 d 1 h"),
+        ];
+        for (ms, text) in rows {
+            assert_eq!(Span::from_millis(ms).to_string(), text, "{ms} ms");
+        }
+    }
+
+    #[test]
+    fn moments_print_with_three_decimals_and_read_back() {
+        let time = Timestamp::from_millis(1_795_341_734_120);
+        assert_eq!(time.to_string(), "2026-11-22T10:02:14.120Z");
+        let json = serde_json::to_string(&time).expect("a string");
+        assert_eq!(
+            serde_json::from_str::<Timestamp>(&json).expect("a time"),
+            time
+        );
+    }
+}
