@@ -4,10 +4,18 @@
 
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
 use super::alert::Alert;
-use super::event::Event;
+use super::announcement;
+use super::condition::{Moment, Question};
+use super::event::{Event, Value};
 use super::ids::Origin;
-use super::rule::RuleSet;
+use super::lead::{Episode, Lead, Mark};
+use super::leads::Leads;
+use super::matching;
+use super::rule::{RuleSet, Trait};
+use super::snapshot;
 use super::time::Timestamp;
 
 /// What the engine can be told.
@@ -121,22 +129,45 @@ impl Default for Outputs {
 pub struct Engine {
     rules: Arc<RuleSet>,
     origin: Origin,
+    /// Of the coordinates, for events without an id.
+    origin_hash: u64,
+    leads: Leads,
+    hands: Hands,
+}
+
+/// What a step works with, reused from step to step.
+#[derive(Debug, Default)]
+struct Hands {
+    lead: Lead,
+    /// Signals that the event carries.
+    signals: Vec<u16>,
+    /// Traits that the event sets.
+    traits: Vec<u16>,
+    /// Rules that the event touches, ascending.
+    touched: Vec<u16>,
+    /// Events that may have lost their last reference.
+    gone: Vec<u16>,
+    text: String,
+    bytes: Vec<u8>,
+}
+
+/// An event about to be applied.
+struct Arrival<'a> {
+    event: &'a Event<'a>,
+    position: i64,
+    /// Its own time, clamped.
+    time: Timestamp,
+    /// Hash of its id.
+    id: u64,
+    /// The lead's clock once it is in.
+    now: Timestamp,
 }
 
 impl Engine {
     /// An engine that has seen nothing.
     pub fn new(rules: Arc<RuleSet>, origin: Origin) -> Self {
-        Self { rules, origin }
-    }
-
-    /// Takes one input in and writes what it gave to `out`, replacing what was there.
-    pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
-        let Input::Event { event, .. } = input;
-        out.outcome = Outcome::Unmatched;
-        out.time = event.time;
-        out.decisions.clear();
-        out.alerts.clear();
-        let _ = &self.origin;
+        let origin_hash = xxh3_64(origin.source(0).as_bytes());
+        Self { rules, origin, origin_hash, leads: Leads::default(), hands: Hands::default() }
     }
 
     /// The rules in force.
@@ -146,12 +177,224 @@ impl Engine {
 
     /// Leads with state.
     pub fn leads(&self) -> usize {
-        0
+        self.leads.len()
     }
 
     /// Makes everything since the last call permanent: an abort after this does not undo it.
-    pub fn commit(&mut self) {}
+    pub fn commit(&mut self) {
+        self.leads.commit();
+    }
 
     /// Puts every lead back to where it was at the last [`Self::commit`].
-    pub fn roll_back(&mut self) {}
+    pub fn roll_back(&mut self) {
+        self.leads.roll_back();
+    }
+
+    /// Takes one input in and writes what it gave to `out`, replacing what was there.
+    pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
+        let Input::Event { event, position, record_time } = input;
+        let rules = Arc::clone(&self.rules);
+        let latest = record_time.map(|time| (time, time + rules.spec().max_future_skew));
+        let ahead = latest.filter(|(_, latest)| event.time > *latest);
+        let time = ahead.map_or(event.time, |(record_time, _)| record_time);
+        out.time = time;
+        out.clamped = ahead.is_some();
+        out.decisions.clear();
+        out.alerts.clear();
+        out.outcome = self.take(&rules, event, position, time, out);
+    }
+
+    /// The order of outcomes is that of rules.md 1.
+    fn take(
+        &mut self,
+        rules: &RuleSet,
+        event: &Event<'_>,
+        position: i64,
+        time: Timestamp,
+        out: &mut Outputs,
+    ) -> Outcome {
+        if let Some(by) = rules.ignore.iter().position(|filter| filter.takes(event)) {
+            return Outcome::Ignored(by as u16);
+        }
+        let hands = &mut self.hands;
+        rules.index.find(event, &mut hands.signals, &mut hands.text);
+        let carried = |(_, of): &(u16, &Trait)| !matches!(event.fields.get(of.field), Value::Absent);
+        hands.traits.clear();
+        hands.traits.extend((0..).zip(&rules.traits).filter(carried).map(|(number, _)| number));
+        if hands.signals.is_empty() && hands.traits.is_empty() {
+            return Outcome::Unmatched;
+        }
+        let found = self.leads.find(event.lead);
+        let place = found.map(|(place, _)| place);
+        match found {
+            Some((_, state)) => {
+                snapshot::read(state, &mut hands.lead).expect("the engine wrote this lead's state itself");
+            }
+            None => hands.lead.clear(),
+        }
+        let lead = &mut hands.lead;
+        if lead.clock.is_some_and(|clock| time - clock > rules.spec().forget_after) {
+            lead.clear();
+        }
+        let id = match event.id {
+            Some(id) => event_id_hash(event.id_scope, id),
+            None => xxh3_64_with_seed(&position.to_le_bytes(), self.origin_hash),
+        };
+        if lead.remembers(id) {
+            return Outcome::Duplicate;
+        }
+        let newer_known = |number: &u16| lead.traits.iter().any(|known| known.trait_ == *number && known.time > time);
+        hands.traits.retain(|number| !newer_known(number));
+        if hands.signals.is_empty() && hands.traits.is_empty() {
+            return Outcome::Unmatched;
+        }
+        let now = lead.clock.map_or(time, |clock| clock.max(time));
+        out.time = now;
+        let arrival = Arrival { event, position, time, id, now };
+        apply(rules, &self.origin, hands, &arrival, out);
+        hands.bytes.clear();
+        snapshot::write(&hands.lead, &mut hands.bytes);
+        match place {
+            Some(place) => self.leads.replace(place, &hands.bytes),
+            None => self.leads.insert(event.lead, &hands.bytes),
+        }
+        Outcome::Applied
+    }
+}
+
+/// Before-evaluation, the event itself, latches, after-evaluation (design.md 3).
+fn apply(rules: &RuleSet, origin: &Origin, hands: &mut Hands, arrival: &Arrival<'_>, out: &mut Outputs) {
+    let Hands { lead, signals, traits, touched, gone, .. } = hands;
+    touch(rules, lead, signals, traits, arrival.event, touched);
+    end_episodes(rules, lead, touched, arrival.now);
+    enter(rules, lead, signals, arrival, gone);
+    for number in traits.iter() {
+        let of = &rules.traits[usize::from(*number)];
+        lead.set_trait(*number, arrival.time, arrival.event.fields.get(of.field));
+    }
+    set_latches(rules, lead, signals, arrival);
+    for number in touched.iter() {
+        let verdict = decide(rules, lead, signals, *number, arrival);
+        out.decisions.push(Decision { rule: *number, verdict });
+        if verdict == Verdict::Fire {
+            let moment = Moment::new(rules, lead, arrival.now, signals);
+            out.alerts.push(announcement::write(
+                &moment,
+                *number,
+                arrival.event,
+                arrival.time,
+                arrival.position,
+                origin,
+            ));
+        }
+    }
+}
+
+/// The rules that an event touches (rules.md 16).
+fn touch(rules: &RuleSet, lead: &Lead, signals: &[u16], traits: &[u16], event: &Event<'_>, touched: &mut Vec<u16>) {
+    touched.clear();
+    for signal in signals {
+        touched.extend_from_slice(&rules.signals[usize::from(*signal)].rules);
+    }
+    for number in traits {
+        let of = &rules.traits[usize::from(*number)];
+        if !of.rules.is_empty() && !matching::same(lead.trait_(*number), event.fields.get(of.field)) {
+            touched.extend_from_slice(&of.rules);
+        }
+    }
+    touched.sort_unstable();
+    touched.dedup();
+}
+
+/// Ends the open episodes of touched rules whose release condition is false: T has advanced, the event is not in yet.
+fn end_episodes(rules: &RuleSet, lead: &mut Lead, touched: &[u16], now: Timestamp) {
+    for at in 0..lead.episodes.len() {
+        let Episode { rule, open, .. } = lead.episodes[at];
+        if open && touched.contains(&rule) {
+            let moment = Moment::new(rules, lead, now, &[]);
+            let goes_on = moment.holds(&rules.rules[usize::from(rule)].when, Question::GoesOn);
+            lead.episodes[at].open = goes_on;
+        }
+    }
+}
+
+/// The event itself: clock, memory, rings, points.
+fn enter(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arrival<'_>, gone: &mut Vec<u16>) {
+    let Arrival { event, position, time, id, now } = *arrival;
+    lead.clock = Some(now);
+    let newest = lead.remember(time, position, id, event.label());
+    // What loses its last reference goes; the highest index first, as those above an index move down.
+    gone.clear();
+    gone.extend(lead.no_longer_recent());
+    for signal in signals {
+        let signal = &rules.signals[usize::from(*signal)];
+        for count in &signal.counts {
+            gone.extend(lead.enter_ring(*count, rules.counts[usize::from(*count)].capacity, newest));
+        }
+        for number in &signal.points {
+            let entry = &rules.points[usize::from(*number)];
+            let of = &rules.sums[usize::from(entry.sum)];
+            let group = |points: u16| {
+                let sum = rules.points[usize::from(points)].sum;
+                rules.sums[usize::from(sum)].group
+            };
+            gone.extend(lead.contribute(*number, newest, |other| group(other) == of.group));
+            lead.sum(entry.sum, now).add(entry.points, of.half_life, time, now);
+        }
+    }
+    gone.sort_unstable();
+    gone.dedup();
+    gone.iter().rev().for_each(|event| lead.release(*event));
+}
+
+/// Switches suppressions and flags: the newest mark by event time stands (rules.md 21, 23).
+fn set_latches(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arrival<'_>) {
+    for (number, hold) in (0..).zip(&rules.holds) {
+        if !hold.latches() {
+            continue;
+        }
+        let Some(on) = Moment::new(rules, lead, arrival.now, signals).switches(hold) else {
+            continue;
+        };
+        let mark = Mark { hold: number, on, time: arrival.time };
+        match lead.marks.iter_mut().find(|known| known.hold == number) {
+            Some(known) if known.time <= mark.time => *known = mark,
+            Some(_) => {}
+            None => lead.marks.push(mark),
+        }
+    }
+}
+
+/// The decision on one touched rule, in the order of rules.md 17.
+fn decide(rules: &RuleSet, lead: &mut Lead, signals: &[u16], number: u16, arrival: &Arrival<'_>) -> Verdict {
+    let rule = &rules.rules[usize::from(number)];
+    let now = arrival.now;
+    let moment = Moment::new(rules, lead, now, signals);
+    if !moment.holds(&rule.when, Question::Holds) {
+        return Verdict::BelowThreshold;
+    }
+    let known = lead.episodes.iter().find(|episode| episode.rule == number);
+    if known.is_some_and(|episode| episode.open && episode.announced) {
+        return Verdict::SameEpisode;
+    }
+    let by = rule.held_by.iter().find(|by| moment.in_force(**by)).copied();
+    let episode = lead.open_episode(number, now, arrival.time, arrival.id);
+    if let Some(by) = by {
+        return Verdict::Suppressed(by);
+    }
+    let cooldown = rules.spec().rules[usize::from(number)].cooldown;
+    match episode.last_announced.map(|last| last + cooldown) {
+        Some(until) if now < until => Verdict::CoolingDown { until },
+        _ => {
+            episode.announced = true;
+            episode.last_announced = Some(now);
+            Verdict::Fire
+        }
+    }
+}
+
+/// A CloudEvent is known by its source and id together.
+fn event_id_hash(scope: &str, id: &str) -> u64 {
+    let seed = if scope.is_empty() { 0 } else { xxh3_64(scope.as_bytes()) };
+    xxh3_64_with_seed(id.as_bytes(), seed)
 }

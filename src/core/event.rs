@@ -11,19 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::time::Timestamp;
 
 /// What happened, in Segment's terms: the `on:` of a signal.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A page of a site was viewed.
@@ -42,14 +30,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of their discriminants.
-    pub const ALL: [Self; 6] = [
-        Self::Page,
-        Self::Screen,
-        Self::Track,
-        Self::Identify,
-        Self::Group,
-        Self::Alias,
-    ];
+    pub const ALL: [Self; 6] = [Self::Page, Self::Screen, Self::Track, Self::Identify, Self::Group, Self::Alias];
 
     /// The name as in files and events.
     pub fn name(self) -> &'static str {
@@ -275,9 +256,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The value of one field; absent if the table has no such field.
     pub fn get(&self, id: FieldId) -> Value<'a> {
-        self.slots
-            .get(usize::from(id.0))
-            .map_or(Value::Absent, |slot| self.value(*slot))
+        self.slots.get(usize::from(id.0)).map_or(Value::Absent, |slot| self.value(*slot))
     }
 
     /// A field's text, if it is text or a number.
@@ -288,7 +267,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn value(self, slot: Slot) -> Value<'a> {
+    pub(super) fn value(self, slot: Slot) -> Value<'a> {
         let range = slot.start as usize..slot.end as usize;
         match slot.shape {
             Shape::Absent => Value::Absent,
@@ -297,10 +276,7 @@ impl<'a> Fields<'a> {
             Shape::Number => Value::Number(&self.text[range]),
             Shape::Text => Value::Text(&self.text[range]),
             Shape::Written => Value::Text(&self.written[range]),
-            Shape::List => Value::List(List {
-                fields: self,
-                range: (slot.start, slot.end),
-            }),
+            Shape::List => Value::List(List { fields: self, range: (slot.start, slot.end) }),
             Shape::Object => Value::Object,
         }
     }
@@ -365,8 +341,7 @@ impl<'a> Event<'a> {
             Kind::Page | Kind::Screen => self.fields.text_of(FieldTable::PAGE_PATH),
             _ => None,
         };
-        path.or_else(|| self.fields.text_of(FieldTable::NAME))
-            .unwrap_or(self.kind.name())
+        path.or_else(|| self.fields.text_of(FieldTable::NAME)).unwrap_or(self.kind.name())
     }
 }
 

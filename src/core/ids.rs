@@ -98,9 +98,7 @@ impl<'de> Deserialize<'de> for AlertId {
         let whole = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
         match u128::from_str_radix(&text, 16) {
             Ok(id) if whole => Ok(Self(id)),
-            _ => Err(serde::de::Error::custom(format!(
-                "an alert id has 32 hexadecimal digits, got {text:?}"
-            ))),
+            _ => Err(serde::de::Error::custom(format!("an alert id has 32 hexadecimal digits, got {text:?}"))),
         }
     }
 }

@@ -1,10 +1,21 @@
 //! The pure heart: events in, decisions and alerts out. No clock, no I/O, no randomness, nothing of the network.
 
 pub mod alert;
+mod announcement;
+mod condition;
 pub mod engine;
 pub mod event;
+mod evidence;
 pub mod ids;
+mod index;
+mod lead;
+mod leads;
 pub mod limits;
+mod matching;
+mod reason;
 pub mod rule;
+pub mod score;
+mod snapshot;
 pub mod spec;
 pub mod time;
+pub mod window;

@@ -151,9 +151,6 @@ mod tests {
         let time = Timestamp::from_millis(1_795_341_734_120);
         assert_eq!(time.to_string(), "2026-11-22T10:02:14.120Z");
         let json = serde_json::to_string(&time).expect("a string");
-        assert_eq!(
-            serde_json::from_str::<Timestamp>(&json).expect("a time"),
-            time
-        );
+        assert_eq!(serde_json::from_str::<Timestamp>(&json).expect("a time"), time);
     }
 }

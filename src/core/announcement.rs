@@ -1,0 +1,84 @@
+//! Writes the alert of a rule that fired.
+
+use sha2::{Digest, Sha256};
+
+use super::alert::{self, Alert, AlertKind, Trigger};
+use super::condition::Moment;
+use super::event::{Event, FieldTable};
+use super::evidence;
+use super::ids::{AlertId, Origin};
+use super::lead::Episode;
+use super::matching;
+use super::reason;
+use super::rule::RuleSet;
+use super::time::Timestamp;
+
+/// The alert about the moment's lead, announced by `event` (of time `time`, after clamping).
+pub(super) fn write(
+    moment: &Moment<'_>,
+    number: u16,
+    event: &Event<'_>,
+    time: Timestamp,
+    position: i64,
+    origin: &Origin,
+) -> Alert {
+    let (spec, rule) = (moment.rules.spec(), &moment.rules.rules[usize::from(number)]);
+    let words = &spec.rules[usize::from(number)];
+    let episode = moment.lead.episodes.iter().find(|episode| episode.rule == number);
+    let episode = episode.expect("a rule fires inside its open episode");
+    let flags = (spec.suppress.len()..).zip(&spec.flags).filter(|(hold, _)| moment.in_force(*hold as u16));
+    let flags: Vec<_> = flags.map(|(_, flag)| flag).collect();
+    let score = moment.score();
+    let source = origin.source(position);
+    Alert {
+        id: id(AlertKind::Opened, &words.id, event.lead, episode, 0),
+        rule: words.id.clone(),
+        tier: words.tier.clone(),
+        kind: AlertKind::Opened,
+        lead: lead(moment, event),
+        time: moment.now,
+        episode_start: episode.opened,
+        reason: reason::sentence(moment, &rule.when, &words.id),
+        flags: flags.iter().map(|flag| flag.hold.name.clone()).collect(),
+        flag_texts: flags.iter().filter_map(|flag| flag.says.clone()).collect(),
+        score: alert::Score {
+            total: score.total().as_points(),
+            fit: score.fit.as_points(),
+            behaviour: score.behaviour.as_points(),
+        },
+        trigger: Trigger { event_id: event.id.map_or_else(|| source.clone(), str::to_owned), time, source },
+        evidence: evidence::gather(moment, rule, origin),
+        campaign: words.campaign.clone(),
+        rules_version: spec.version.clone(),
+    }
+}
+
+/// What is known of the lead: ids of the event, the rest remembered.
+fn lead(moment: &Moment<'_>, event: &Event<'_>) -> alert::Lead {
+    let known = |trait_| matching::plain(moment.lead.trait_(trait_)).map(|text| text.into_owned());
+    let carried = |field| event.fields.text_of(field).map(str::to_owned);
+    alert::Lead {
+        key: event.lead.to_owned(),
+        user_id: carried(FieldTable::USER_ID),
+        anonymous_id: carried(FieldTable::ANONYMOUS_ID),
+        email: known(RuleSet::EMAIL),
+        name: known(RuleSet::NAME),
+        company: known(RuleSet::COMPANY),
+        job_title: known(RuleSet::JOB_TITLE),
+    }
+}
+
+/// A hash of what the alert is about: the same on any replay (design.md 3).
+fn id(kind: AlertKind, rule: &str, lead: &str, episode: &Episode, revision: u32) -> AlertId {
+    let mut hash = Sha256::new();
+    // Lengths in front of the texts, so that no two lists of parts read the same.
+    for text in [kind.name(), rule, lead] {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    }
+    hash.update(episode.time.as_millis().to_le_bytes());
+    hash.update(episode.id.to_le_bytes());
+    hash.update(revision.to_le_bytes());
+    let digest = hash.finalize();
+    AlertId(u128::from_be_bytes(digest[..16].try_into().expect("a digest has 32 bytes")))
+}

@@ -1,0 +1,309 @@
+//! One lead's state in hand: what the engine works on between taking it from the table and putting it back.
+//!
+//! The buffers are reused from event to event. At rest a lead is a string of bytes ([`super::snapshot`]).
+
+use super::event::{Fields, Shape, Slot, Value};
+use super::limits::{LISTED_CONTRIBUTIONS, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
+use super::score::Sum;
+use super::time::Timestamp;
+
+/// An applied event that something still refers to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remembered {
+    pub time: Timestamp,
+    pub position: i64,
+    /// Hash of its id.
+    pub id: u64,
+    /// Index in [`Lead::labels`].
+    pub label: u16,
+}
+
+/// The newest events of one count, oldest first: a run of [`Lead::refs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ring {
+    pub count: u16,
+    pub len: u16,
+}
+
+/// An event that earned points: one of the newest of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Contribution {
+    /// Index of the points entry.
+    pub points: u16,
+    /// Index of the event.
+    pub event: u16,
+}
+
+/// Whether a suppression or flag was switched on or off, and by an event of which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub hold: u16,
+    pub on: bool,
+    pub time: Timestamp,
+}
+
+/// The last episode of one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Episode {
+    pub rule: u16,
+    pub open: bool,
+    pub announced: bool,
+    /// The lead's clock when it opened.
+    pub opened: Timestamp,
+    /// The opening event's own time.
+    pub time: Timestamp,
+    /// Hash of the opening event's id.
+    pub id: u64,
+    /// The lead's clock at the last announcement, of this episode or an earlier one.
+    pub last_announced: Option<Timestamp>,
+}
+
+/// A remembered trait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Remembrance {
+    pub trait_: u16,
+    pub time: Timestamp,
+    /// Its value, in [`Lead::text`] or [`Lead::items`].
+    pub slot: Slot,
+}
+
+/// One lead's state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lead {
+    /// The largest event time applied; `None` before the first.
+    pub clock: Option<Timestamp>,
+    /// In the order in which they were applied.
+    pub events: Vec<Remembered>,
+    pub labels: Vec<Label>,
+    pub rings: Vec<Ring>,
+    /// Indices of events: the rings one after the other.
+    pub refs: Vec<u16>,
+    /// Per group the newest few, oldest first by event time.
+    pub contributions: Vec<Contribution>,
+    /// Index of the sum, and its points.
+    pub sums: Vec<(u16, Sum)>,
+    pub traits: Vec<Remembrance>,
+    pub marks: Vec<Mark>,
+    pub episodes: Vec<Episode>,
+    /// Text of labels and traits.
+    pub text: String,
+    /// Items of list traits.
+    pub items: Vec<Slot>,
+}
+
+/// A label's range in [`Lead::text`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Label {
+    pub start: u32,
+    pub end: u32,
+}
+
+impl Lead {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.clock = None;
+        self.events.clear();
+        self.labels.clear();
+        self.rings.clear();
+        self.refs.clear();
+        self.contributions.clear();
+        self.sums.clear();
+        self.traits.clear();
+        self.marks.clear();
+        self.episodes.clear();
+        self.text.clear();
+        self.items.clear();
+    }
+
+    /// Whether the id is remembered: of the events applied last, of a ring's entry, of a rule's last opening event
+    /// (rules.md 7).
+    pub fn remembers(&self, id: u64) -> bool {
+        let recent = self.events.len().saturating_sub(RECENT_IDS);
+        let counts = |at: usize| at >= recent || self.refs.iter().any(|event| usize::from(*event) == at);
+        let mut known = self.events.iter().enumerate();
+        known.any(|(at, event)| event.id == id && counts(at)) || self.episodes.iter().any(|episode| episode.id == id)
+    }
+
+    /// Appends an applied event.
+    pub fn remember(&mut self, time: Timestamp, position: i64, id: u64, label: &str) -> u16 {
+        let label = self.label(label);
+        self.events.push(Remembered { time, position, id, label });
+        index(self.events.len() - 1)
+    }
+
+    fn label(&mut self, label: &str) -> u16 {
+        let label = cut(label, MAX_LABEL);
+        let known = self.labels.iter().position(|known| self.text[known.start as usize..known.end as usize] == *label);
+        index(known.unwrap_or_else(|| {
+            let start = offset(self.text.len());
+            self.text.push_str(label);
+            self.labels.push(Label { start, end: offset(self.text.len()) });
+            self.labels.len() - 1
+        }))
+    }
+
+    /// What evidence calls an event.
+    pub fn label_of(&self, event: &Remembered) -> &str {
+        let label = self.labels[usize::from(event.label)];
+        &self.text[label.start as usize..label.end as usize]
+    }
+
+    /// The events of one count, oldest first.
+    pub fn ring(&self, count: u16) -> &[u16] {
+        let mut start = 0;
+        for ring in &self.rings {
+            let end = start + usize::from(ring.len);
+            if ring.count == count {
+                return &self.refs[start..end];
+            }
+            start = end;
+        }
+        &[]
+    }
+
+    /// Puts an event, the one applied last, into a count's ring of at most `capacity`, unless it is older than all of a
+    /// full one. Answers with the event that had to go.
+    pub fn enter_ring(&mut self, count: u16, capacity: usize, event: u16) -> Option<u16> {
+        let mut start = 0;
+        let known = self.rings.iter().position(|ring| {
+            let found = ring.count == count;
+            start += if found { 0 } else { usize::from(ring.len) };
+            found
+        });
+        let at = known.unwrap_or_else(|| {
+            self.rings.push(Ring { count, len: 0 });
+            self.rings.len() - 1
+        });
+        let len = usize::from(self.rings[at].len);
+        let time = self.events[usize::from(event)].time;
+        let refs = &self.refs[start..start + len];
+        // Of equal times the later applied is newer.
+        let after = refs.iter().rev().take_while(|other| self.events[usize::from(**other)].time > time).count();
+        let place = len - after;
+        if len < capacity {
+            self.refs.insert(start + place, event);
+            self.rings[at].len += 1;
+            return None;
+        }
+        if place == 0 {
+            return None;
+        }
+        let gone = self.refs[start];
+        self.refs.copy_within(start + 1..start + place, start);
+        self.refs[start + place - 1] = event;
+        Some(gone)
+    }
+
+    /// Notes that an event earned points, and drops the oldest of the group's contributions beyond the listed ones.
+    /// Answers with the event of the dropped one.
+    pub fn contribute(&mut self, points: u16, event: u16, same_group: impl Fn(u16) -> bool) -> Option<u16> {
+        let time = |at: u16| self.events[usize::from(at)].time;
+        let newer = |other: &&Contribution| time(other.event) > time(event);
+        let place = self.contributions.len() - self.contributions.iter().rev().take_while(newer).count();
+        self.contributions.insert(place, Contribution { points, event });
+        let listed = self.contributions.iter().filter(|c| same_group(c.points)).count();
+        if listed <= LISTED_CONTRIBUTIONS {
+            return None;
+        }
+        let oldest = self.contributions.iter().position(|c| same_group(c.points))?;
+        Some(self.contributions.remove(oldest).event)
+    }
+
+    /// Drops an event that nothing refers to any longer; the indices of the later ones move down.
+    pub fn release(&mut self, event: u16) {
+        let at = usize::from(event);
+        let recent = at + RECENT_IDS >= self.events.len();
+        if recent || self.refs.contains(&event) || self.contributions.iter().any(|c| c.event == event) {
+            return;
+        }
+        self.events.remove(at);
+        let later = |known: &mut u16| *known -= u16::from(*known > event);
+        self.refs.iter_mut().for_each(later);
+        self.contributions.iter_mut().for_each(|c| later(&mut c.event));
+    }
+
+    /// The event that the newest one pushed out of the recent ones.
+    pub fn no_longer_recent(&self) -> Option<u16> {
+        self.events.len().checked_sub(RECENT_IDS + 1).map(index)
+    }
+
+    /// The remembered value of a trait.
+    pub fn trait_(&self, trait_: u16) -> Value<'_> {
+        let known = self.traits.iter().find(|known| known.trait_ == trait_);
+        known.map_or(Value::Absent, |known| self.value(known.slot))
+    }
+
+    fn value(&self, slot: Slot) -> Value<'_> {
+        let fields = Fields { text: &self.text, written: "", slots: &[], items: &self.items };
+        fields.value(slot)
+    }
+
+    /// Remembers a trait's value.
+    pub fn set_trait(&mut self, trait_: u16, time: Timestamp, value: Value<'_>) {
+        let slot = self.keep(value, true);
+        let new = Remembrance { trait_, time, slot };
+        match self.traits.iter_mut().find(|known| known.trait_ == trait_) {
+            Some(known) => *known = new,
+            None => self.traits.push(new),
+        }
+    }
+
+    /// Copies a value's text; lists only at the top.
+    fn keep(&mut self, value: Value<'_>, top: bool) -> Slot {
+        let (shape, text) = match value {
+            Value::Absent => (Shape::Absent, ""),
+            Value::Bool(false) => (Shape::False, ""),
+            Value::Bool(true) => (Shape::True, ""),
+            Value::Number(text) => (Shape::Number, text),
+            Value::Text(text) => (Shape::Text, cut(text, MAX_TRAIT)),
+            Value::List(list) if top => {
+                let slots: Vec<Slot> = list.items().map(|item| self.keep(item, false)).collect();
+                let start = offset(self.items.len());
+                self.items.extend(slots);
+                return Slot { shape: Shape::List, start, end: offset(self.items.len()) };
+            }
+            Value::Object | Value::List(_) => (Shape::Object, ""),
+        };
+        let start = offset(self.text.len());
+        self.text.push_str(text);
+        Slot { shape, start, end: offset(self.text.len()) }
+    }
+
+    /// One sum of points, from nothing at `now` if it is new.
+    pub fn sum(&mut self, sum: u16, now: Timestamp) -> &mut Sum {
+        let known = self.sums.iter().position(|(known, _)| *known == sum);
+        let at = known.unwrap_or_else(|| {
+            self.sums.push((sum, Sum { points: 0.0, at: now }));
+            self.sums.len() - 1
+        });
+        &mut self.sums[at].1
+    }
+
+    /// The open episode of a rule; if there is none, the event of this time and id opens one now.
+    pub fn open_episode(&mut self, rule: u16, now: Timestamp, time: Timestamp, id: u64) -> &mut Episode {
+        let new = Episode { rule, open: true, announced: false, opened: now, time, id, last_announced: None };
+        let known = self.episodes.iter().position(|episode| episode.rule == rule);
+        let at = known.unwrap_or_else(|| {
+            self.episodes.push(new);
+            self.episodes.len() - 1
+        });
+        let episode = &mut self.episodes[at];
+        if !episode.open {
+            *episode = Episode { last_announced: episode.last_announced, ..new };
+        }
+        episode
+    }
+}
+
+/// At most `most` bytes of a text, whole characters.
+pub(super) fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}
+
+fn index(at: usize) -> u16 {
+    u16::try_from(at).expect("limits keep a lead's lists under 65,536")
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).expect("limits keep a lead's text under 4 GiB")
+}

@@ -1,0 +1,109 @@
+//! Why an alert fired, for people: one sentence with numbers.
+
+use super::condition::{Moment, Question};
+use super::matching;
+use super::rule::Condition;
+use super::spec::Tenths;
+use super::time::Span;
+
+/// One sentence: what of the condition is true, in the order of the file.
+pub(super) fn sentence(moment: &Moment<'_>, condition: &Condition, rule_id: &str) -> String {
+    let mut phrases = Vec::new();
+    collect(moment, condition, &mut phrases);
+    if phrases.is_empty() {
+        return format!("rule {rule_id} holds");
+    }
+    phrases.join(" + ")
+}
+
+/// Calls `leaf` for each true part that speaks for the alert: none under a `not`, none of a part that is false.
+pub(super) fn true_leaves<'c>(moment: &Moment<'_>, condition: &'c Condition, leaf: &mut impl FnMut(&'c Condition)) {
+    if !moment.holds(condition, Question::Holds) {
+        return;
+    }
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().for_each(|part| true_leaves(moment, part, leaf));
+        }
+        Condition::Not(_) => {}
+        _ => leaf(condition),
+    }
+}
+
+fn collect(moment: &Moment<'_>, condition: &Condition, phrases: &mut Vec<String>) {
+    true_leaves(moment, condition, &mut |leaf| {
+        let phrase = phrase(moment, leaf);
+        if !phrases.contains(&phrase) {
+            phrases.push(phrase);
+        }
+    });
+}
+
+fn phrase(moment: &Moment<'_>, leaf: &Condition) -> String {
+    match leaf {
+        Condition::Count(count) => counted(moment, *count),
+        Condition::Signal(signal) => words(&moment.rules.signals[usize::from(*signal)].name),
+        Condition::Score { at_least, .. } => {
+            let total = moment.score().total();
+            format!("score {} (threshold {})", number(total), number(*at_least))
+        }
+        Condition::Trait { trait_, .. } => {
+            let name = words(&moment.rules.traits[usize::from(*trait_)].name);
+            match matching::plain(moment.lead.trait_(*trait_)) {
+                Some(value) => format!("{name} {value}"),
+                None => format!("{name} as wanted"),
+            }
+        }
+        Condition::All(_) | Condition::Any(_) | Condition::Not(_) => String::new(),
+    }
+}
+
+/// `3 pricing views in 41 min`: as many as the rule wants, and how long they took.
+fn counted(moment: &Moment<'_>, count: u16) -> String {
+    let of = &moment.rules.counts[usize::from(count)];
+    let signal = words(&moment.rules.signals[usize::from(of.signal)].name);
+    let ring = moment.lead.ring(count);
+    let time = |at: usize| moment.lead.events[usize::from(ring[at])].time;
+    let span = moment.run(count).map_or(Span::ZERO, |run| time(run.end - 1) - time(run.start));
+    match of.window.at_least {
+        1 => format!("1 {signal}"),
+        n => format!("{n} {} in {span}", plural(&signal)),
+    }
+}
+
+/// A name of the file as words.
+fn words(name: &str) -> String {
+    name.replace(['_', '-', '.'], " ")
+}
+
+/// The last word in the plural: good enough for the names of signals.
+fn plural(words: &str) -> String {
+    let stem_of_y = words.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
+    let hissing = ["s", "x", "z", "ch", "sh"].iter().any(|end| words.ends_with(end));
+    match stem_of_y {
+        Some(stem) => format!("{stem}ies"),
+        None if hissing => format!("{words}es"),
+        None => format!("{words}s"),
+    }
+}
+
+fn number(points: Tenths) -> String {
+    points.as_points().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_become_words() {
+        #[rustfmt::skip]
+        let rows = [
+            ("pricing_view", "pricing views"), ("case-study", "case studies"), ("visit", "visits"), ("replay", "replays"),
+            ("search", "searches"), ("inbox", "inboxes"), ("class", "classes"),
+        ];
+        for (name, expected) in rows {
+            assert_eq!(plural(&words(name)), expected);
+        }
+    }
+}
