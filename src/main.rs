@@ -1,3 +1,7 @@
-//! The binary: nothing but the call into the library.
+//! The binary: the call into the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(hotlead::cli::main())
+}

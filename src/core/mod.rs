@@ -1,5 +1,7 @@
 //! The pure heart: events in, decisions and alerts out. No clock, no I/O, no randomness, nothing of the network.
 
+#![deny(clippy::disallowed_types, clippy::disallowed_methods)]
+
 pub mod alert;
 mod announcement;
 mod condition;

@@ -1,0 +1,150 @@
+//! A file of events through the engine, in file order: what would have fired?
+
+pub mod decisions;
+pub mod summary;
+
+use std::collections::HashMap;
+use std::io::{self, BufRead};
+use std::sync::Arc;
+
+use crate::codec::line::{self, Line};
+use crate::codec::{DeadLetter, Decoder, Record};
+use crate::core::engine::{Engine, Input, Outputs};
+use crate::core::event::{Event, FieldPath};
+use crate::core::ids::{Origin, Partition};
+use crate::core::limits::MAX_RECORD;
+use crate::core::rule::RuleSet;
+
+/// Is told what became of each line.
+pub trait Observer {
+    /// A line was decoded and went through the engine.
+    ///
+    /// # Errors
+    /// Of writing it down; it ends the backtest.
+    fn event(&mut self, seen: &Seen<'_>, event: &Event<'_>, out: &Outputs) -> io::Result<()>;
+
+    /// A line could not be read as an event.
+    ///
+    /// # Errors
+    /// Of writing it down; it ends the backtest.
+    fn dead_letter(&mut self, seen: &Seen<'_>, letter: &DeadLetter) -> io::Result<()>;
+}
+
+/// Where a line stands.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// The rules in force.
+    pub rules: &'a RuleSet,
+    /// Where its engine's records come from.
+    pub origin: &'a Origin,
+    /// Its offset, or its line number.
+    pub position: i64,
+    /// Its line number, from 1.
+    pub line: u64,
+    /// Whether its record has a timestamp, so that a time far ahead is clamped.
+    pub stamped: bool,
+}
+
+impl Seen<'_> {
+    /// The coordinates as printed.
+    pub fn source(&self) -> String {
+        self.origin.source(self.position)
+    }
+}
+
+/// Runs files through engines: one for each partition that lines say they come from, one for lines that say nothing.
+#[derive(Debug)]
+pub struct Backtest {
+    rules: Arc<RuleSet>,
+    decoder: Decoder,
+    path: Box<str>,
+    /// By topic and partition; `None` is the file itself.
+    places: HashMap<Option<(Box<str>, i32)>, usize>,
+    engines: Vec<(Origin, Engine)>,
+    latest: Option<(Option<(Box<str>, i32)>, usize)>,
+    outputs: Outputs,
+}
+
+impl Backtest {
+    /// A backtest that has seen nothing; `path` is how the file was typed.
+    pub fn new(rules: Arc<RuleSet>, lead_key: &[FieldPath], path: &str) -> Self {
+        let decoder = Decoder::new(rules.fields(), lead_key);
+        Self {
+            rules,
+            decoder,
+            path: path.into(),
+            places: HashMap::new(),
+            engines: Vec::new(),
+            latest: None,
+            outputs: Outputs::default(),
+        }
+    }
+
+    /// Reads to the end.
+    ///
+    /// # Errors
+    /// Of reading, and those of the observer.
+    pub fn run(&mut self, mut events: impl BufRead, observer: &mut impl Observer) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for number in 1.. {
+            bytes.clear();
+            if events.read_until(b'\n', &mut bytes)? == 0 {
+                return Ok(());
+            }
+            let text = bytes.trim_ascii();
+            if !text.is_empty() {
+                self.line(number, text, observer)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, number: u64, bytes: &[u8], observer: &mut impl Observer) -> io::Result<()> {
+        let line = line::read(bytes);
+        let (place, position) = self.place(&line, number);
+        let (origin, engine) = &mut self.engines[place];
+        let seen = Seen { rules: &self.rules, origin, position, line: number, stamped: line.time.is_some() };
+        let record = Record { value: line.value.as_deref(), headers: &line.headers, time: line.time };
+        match self.decoder.decode(record) {
+            Ok(event) => {
+                let input = Input::Event { event: &event, position, record_time: line.time };
+                engine.step(input, &mut self.outputs);
+                engine.commit();
+                observer.event(&seen, &event, &self.outputs)
+            }
+            Err(letter) => observer.dead_letter(&seen, &letter),
+        }
+    }
+
+    /// The engine of a line, and the line's position within it.
+    fn place(&mut self, line: &Line<'_>, number: u64) -> (usize, i64) {
+        let wanted = line.coordinates.as_ref().map(|at| (at.topic.as_ref(), at.partition));
+        let position = line.coordinates.as_ref().map_or(number as i64, |at| at.offset);
+        if let Some((known, place)) = &self.latest
+            && known.as_ref().map(|(topic, partition)| (&**topic, *partition)) == wanted
+        {
+            return (*place, position);
+        }
+        let key = wanted.map(|(topic, partition)| (Box::from(topic), partition));
+        let place = *self.places.entry(key.clone()).or_insert_with(|| {
+            let origin = match &key {
+                Some((topic, partition)) => {
+                    Origin::Topic { topic: topic.clone(), partition: Partition(*partition) }
+                }
+                None => Origin::File { path: self.path.clone() },
+            };
+            self.engines.push((origin.clone(), Engine::new(Arc::clone(&self.rules), origin)));
+            self.engines.len() - 1
+        });
+        self.latest = Some((key, place));
+        (place, position)
+    }
+
+    /// Leads with state.
+    pub fn leads(&self) -> usize {
+        self.engines.iter().map(|(_, engine)| engine.leads()).sum()
+    }
+}
+
+/// Bytes of a line that are worth reading whole: a record in base64 with its coordinates.
+pub const MAX_LINE: usize = 2 * MAX_RECORD;

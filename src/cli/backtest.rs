@@ -1,0 +1,92 @@
+//! `hotlead backtest`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::exit;
+use crate::backtest::decisions::{Alerts, Decisions};
+use crate::backtest::summary::Summary;
+use crate::backtest::{Backtest, Observer};
+use crate::config;
+use crate::core::event::FieldPath;
+use crate::core::rule::RuleSet;
+
+/// What can be typed after `hotlead backtest`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The rules file
+    #[arg(long, value_name = "FILE")]
+    rules: PathBuf,
+    /// Events as NDJSON in any accepted format; - reads standard input
+    #[arg(long, value_name = "FILE")]
+    events: String,
+    /// The lead's key is the first of these fields that an event has
+    #[arg(long, value_delimiter = ',', default_value = "user_id,email,anonymous_id", value_parser = key_field)]
+    lead_key: Vec<FieldPath>,
+    /// One alert a line
+    #[arg(long)]
+    json: bool,
+    /// One line for each touched rule and each refused event
+    #[arg(long, conflicts_with = "json")]
+    decisions: bool,
+}
+
+fn key_field(text: &str) -> Result<FieldPath, String> {
+    let key = matches!(text, "user_id" | "email" | "anonymous_id" | "group_id");
+    let path = key.then(|| FieldPath::parse(text)).flatten();
+    path.ok_or_else(|| "must be user_id, email, anonymous_id or group_id".to_owned())
+}
+
+/// Runs it and answers with the exit code.
+pub fn run(options: &Options) -> u8 {
+    let rules = match config::load_rules(&options.rules) {
+        Ok(spec) => Arc::new(RuleSet::compile(spec)),
+        Err(code) => return code,
+    };
+    let events: Box<dyn BufRead> = match options.events.as_str() {
+        "-" => Box::new(io::stdin().lock()),
+        path => match File::open(path) {
+            Ok(file) => Box::new(BufReader::with_capacity(1 << 20, file)),
+            Err(error) => {
+                eprintln!("{path}: {error}");
+                return exit::NO_INPUT;
+            }
+        },
+    };
+    let backtest = Backtest::new(Arc::clone(&rules), &options.lead_key, &options.events);
+    let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let done = if options.decisions {
+        write(backtest, events, Decisions(out), |observer| observer.0.flush())
+    } else if options.json {
+        write(backtest, events, Alerts(out), |observer| observer.0.flush())
+    } else {
+        let mut out = out;
+        write(backtest, events, Summary::new(&rules), |summary| {
+            write!(out, "{summary}")?;
+            out.flush()
+        })
+    };
+    match done {
+        Ok(()) => exit::DONE,
+        // A reader like `head` that has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
+        Err(error) => {
+            eprintln!("{}: {error}", options.events);
+            exit::NO_INPUT
+        }
+    }
+}
+
+fn write<O: Observer>(
+    mut backtest: Backtest,
+    events: Box<dyn BufRead>,
+    mut observer: O,
+    finish: impl FnOnce(&mut O) -> io::Result<()>,
+) -> io::Result<()> {
+    backtest.run(events, &mut observer)?;
+    finish(&mut observer)
+}
