@@ -1,6 +1,39 @@
 //! Records' bytes to events, alerts to records' bytes: total, never panicking; what cannot be read gets a reason.
+//!
+//! # Formats
+//!
+//! Told apart record by record, in this order. *Present* means: not null and not blank text.
+//!
+//! | format | known by | id | time: the first present | kind |
+//! |---|---|---|---|---|
+//! | CloudEvents, binary | header `ce_specversion` | the data's own, else `ce_id` within `ce_source` | the data's own, else `ce_time` | the data's own, else the last dotted word of `ce_type` |
+//! | CloudEvents, structured | header `content-type: application/cloudevents+json`, or `specversion` and (`source` or an object `data`) | the data's own, else `id` within `source` | the data's own, else `time` | as above, of `type` |
+//! | hotlead's own | an object `lead` | `id` | `time` | `type` |
+//! | Segment, RudderStack | any of `messageId`, `userId`, `anonymousId`, `originalTimestamp` | `messageId` | `timestamp`, `originalTimestamp`, `sentAt`, `receivedAt` | `type` |
+//! | Segment without ids | a known kind, `timestamp` or `sentAt`, no `distinct_id` | none | as above | `type` |
+//! | own without `lead` | a known kind, no `distinct_id` | `id` | `time` | `type` |
+//! | `unknown_format` | anything else: PostHog, Snowplow, HubSpot, lists, bare values | | | |
+//!
+//! A CloudEvent carries one of the others as its JSON `data` (an object; `data_base64` and other media types are
+//! `unknown_format`); its `subject` is not read. Whatever the format, an event that names no time has its record's
+//! timestamp; a time that is present and cannot be read is `bad_time` and never replaced by another. An id longer than
+//! [`MAX_EVENT_ID`](crate::core::limits::MAX_EVENT_ID) bytes is no id.
+//!
+//! Where each field lies is in `plan.rs`. One JSON key that occurs twice counts as if only the last were there.
 
-use crate::core::event::{Event, FieldPath, FieldTable};
+mod decode;
+mod envelope;
+mod format;
+mod plan;
+mod scan;
+#[cfg(test)]
+mod tests;
+pub mod time;
+mod tree;
+mod walk;
+
+pub use decode::Decoder;
+
 use crate::core::time::Timestamp;
 
 /// A record as it came.
@@ -38,6 +71,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason, in the order of their discriminants.
+    pub const ALL: [Self; 9] = [
+        Self::TooLarge,
+        Self::Empty,
+        Self::NotUtf8,
+        Self::TooDeep,
+        Self::NotJson,
+        Self::UnknownFormat,
+        Self::NoType,
+        Self::BadTime,
+        Self::NoLead,
+    ];
+
     /// The label.
     pub fn name(self) -> &'static str {
         match self {
@@ -69,27 +115,14 @@ pub struct DeadLetter {
     pub id: Option<String>,
 }
 
-/// Reads records; compiled for the fields that the rules read. Reused for every record of a thread.
-#[derive(Debug)]
-pub struct Decoder {}
-
-impl Decoder {
-    /// A decoder for these fields; the lead's key is the first present of `lead_key`.
-    pub fn new(_fields: &FieldTable, _lead_key: &[FieldPath]) -> Self {
-        Self {}
-    }
-
-    /// Reads one record.
-    ///
-    /// # Errors
-    /// A [`DeadLetter`] that says why it cannot be read.
-    pub fn decode<'a>(&'a mut self, _record: Record<'a>) -> Result<Event<'a>, DeadLetter> {
-        Err(DeadLetter {
-            reason: Reason::UnknownFormat,
-            detail: String::new(),
-            lead: None,
-            time: None,
-            id: None,
-        })
+/// A dead letter of which nothing but the fault is known.
+#[cold]
+fn refuse(reason: Reason, detail: impl Into<String>) -> DeadLetter {
+    DeadLetter {
+        reason,
+        detail: detail.into(),
+        lead: None,
+        time: None,
+        id: None,
     }
 }

@@ -261,7 +261,14 @@ impl<'a> Fields<'a> {
 
     /// A field's text, if it is text or a number.
     pub fn text_of(&self, id: FieldId) -> Option<&'a str> {
-        match self.get(id) {
+        self.slots
+            .get(usize::from(id.0))
+            .and_then(|slot| self.text_at(*slot))
+    }
+
+    /// A slot's text, if it is text or a number.
+    pub fn text_at(&self, slot: Slot) -> Option<&'a str> {
+        match self.value(slot) {
             Value::Text(text) | Value::Number(text) => Some(text),
             _ => None,
         }

@@ -1,0 +1,225 @@
+//! Reads one record: from bytes to an event, or to the reason why not.
+
+use super::envelope::{Envelope, Text};
+use super::format::{self, Format, Marks, Outer};
+use super::plan::{self, Plan, Source};
+use super::scan::Fault;
+use super::tree::{Sprout, Tree};
+use super::walk::{Found, walk};
+use super::{DeadLetter, Reason, Record, refuse};
+use crate::core::event::{Event, FieldPath, FieldTable, Fields, Kind, Shape, Slot};
+use crate::core::limits::{MAX_EVENT_ID, MAX_LEAD_KEY, MAX_RECORD};
+use crate::core::time::Timestamp;
+
+/// Reads records; compiled for the fields that the rules read. Reused for every record of a thread.
+///
+/// ```
+/// use hotlead::codec::{Decoder, Record};
+/// use hotlead::core::event::{FieldPath, FieldTable};
+/// let mut decoder = Decoder::new(&FieldTable::new(), &[FieldPath::UserId]);
+/// let value = br#"{"type":"page","userId":"u1","timestamp":"2026-11-22T10:02:14.120Z","properties":{"path":"/pricing"}}"#;
+/// let event = decoder.decode(Record { value: Some(value), ..Record::default() }).expect("an event");
+/// assert_eq!((event.lead, event.label()), ("u1", "/pricing"));
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    tree: Tree,
+    marks: Marks,
+    outer: Outer,
+    fields: Box<[Plan]>,
+    lead_key: Box<[Plan]>,
+    found: Found,
+    slots: Vec<Slot>,
+}
+
+/// What every event has, as far as it could be read.
+struct Known<'a> {
+    kind: Option<Kind>,
+    time: Result<Timestamp, String>,
+    lead: Slot,
+    id: Text<'a>,
+    scope: Text<'a>,
+}
+
+impl Decoder {
+    /// A decoder for these fields; the lead's key is the first present of `lead_key`.
+    pub fn new(fields: &FieldTable, lead_key: &[FieldPath]) -> Self {
+        let event = || {
+            let mut event = Sprout::default();
+            format::want_marks(&mut event);
+            for path in fields.paths().iter().chain(lead_key) {
+                plan::want(path, &mut event);
+            }
+            event
+        };
+        // The event inside an envelope has the same nodes in the same order, so one set of plans serves both.
+        let mut root = event();
+        format::want_outer(&mut root, event());
+        let tree = Tree::new(root);
+        let plans = |paths: &[FieldPath]| paths.iter().map(|path| Plan::new(path, &tree)).collect();
+        Self {
+            marks: Marks::new(&tree),
+            outer: Outer::new(&tree),
+            fields: plans(fields.paths()),
+            lead_key: plans(lead_key),
+            tree,
+            found: Found::default(),
+            slots: Vec::new(),
+        }
+    }
+
+    /// Reads one record.
+    ///
+    /// # Errors
+    /// A [`DeadLetter`] that says why it cannot be read.
+    pub fn decode<'a>(&'a mut self, record: Record<'a>) -> Result<Event<'a>, DeadLetter> {
+        let text = text_of(record.value)?;
+        walk(text, &self.tree, &mut self.found).map_err(refuse_json)?;
+        let known = self.know(text, &record)?;
+        let fields = Fields {
+            text,
+            written: &self.found.written,
+            slots: &self.slots,
+            items: &self.found.items,
+        };
+        let lead = fields.text_at(known.lead);
+        match (known.kind, &known.time, lead) {
+            (Some(kind), Ok(time), Some(lead)) if lead.len() <= MAX_LEAD_KEY => Ok(Event {
+                kind,
+                time: *time,
+                lead,
+                id: id_of(known.id, fields),
+                id_scope: known.scope.of(fields).unwrap_or_default(),
+                fields,
+            }),
+            _ => Err(known.refuse(fields)),
+        }
+    }
+
+    /// Finds out the format and, by it, everything else.
+    fn know<'a>(&mut self, text: &str, record: &Record<'a>) -> Result<Known<'a>, DeadLetter> {
+        let mut source = Source {
+            text,
+            found: &mut self.found,
+            root: 0,
+        };
+        let envelope = Envelope::open(record, &self.outer, &source)?;
+        source.root = envelope.root;
+        let kind = self.marks.kind(&source).or(envelope.kind);
+        let is_object = source.at(0).shape == Shape::Object;
+        let format = self.marks.tell(&source, kind.is_some());
+        let Some(format) = format.filter(|_| is_object) else {
+            return Err(refuse(Reason::UnknownFormat, "no format that is read"));
+        };
+        // Of an event without a kind only the lead is looked at, for the dead letter.
+        let fields_kind = kind.unwrap_or(Kind::Track);
+        self.slots.clear();
+        for plan in &self.fields {
+            self.slots.push(source.get(plan, fields_kind));
+        }
+        let lead = self.lead_key.iter().find_map(|plan| {
+            let value = source.get(plan, fields_kind);
+            source.says(value).is_some().then_some(value)
+        });
+        let time = event_time(&self.marks, &source, format, &envelope, record.time);
+        let own_id = self.marks.id(&source, format);
+        let (id, scope) = match source.says(own_id) {
+            Some(_) => (Text::Found(own_id), Text::default()),
+            None => (envelope.id, envelope.scope),
+        };
+        Ok(Known {
+            kind,
+            time,
+            lead: lead.unwrap_or_default(),
+            id,
+            scope,
+        })
+    }
+}
+
+/// The record's bytes as text of a size that is decoded.
+fn text_of(value: Option<&[u8]>) -> Result<&str, DeadLetter> {
+    let value = value.unwrap_or_default();
+    if value.is_empty() {
+        return Err(refuse(Reason::Empty, "no bytes"));
+    }
+    if value.len() > MAX_RECORD {
+        let detail = format!("{} bytes, at most {MAX_RECORD} are decoded", value.len());
+        return Err(refuse(Reason::TooLarge, detail));
+    }
+    std::str::from_utf8(value).map_err(|error| {
+        let detail = format!("no UTF-8 at byte {}", error.valid_up_to());
+        refuse(Reason::NotUtf8, detail)
+    })
+}
+
+#[cold]
+fn refuse_json(fault: Fault) -> DeadLetter {
+    match fault {
+        Fault::NotJson(at) => refuse(Reason::NotJson, format!("no JSON at byte {at}")),
+        Fault::TooDeep(at) => refuse(Reason::TooDeep, format!("nested too deep at byte {at}")),
+    }
+}
+
+/// The event's own time, else the envelope's, else the record's.
+#[inline]
+fn event_time(
+    marks: &Marks,
+    source: &Source<'_, '_>,
+    format: Format,
+    envelope: &Envelope<'_>,
+    record: Option<Timestamp>,
+) -> Result<Timestamp, String> {
+    let own = marks.time(source, format).transpose();
+    if let Some(time) = own.or(envelope.time) {
+        return time.map_err(|field| format!("{field} is no time from 2000 to 9999"));
+    }
+    record
+        .filter(|time| time.is_plausible())
+        .ok_or_else(|| "no time in the event, and none of its record".to_owned())
+}
+
+/// An event's id; one that is too long is none.
+#[inline]
+fn id_of<'a>(id: Text<'a>, fields: Fields<'a>) -> Option<&'a str> {
+    id.of(fields).filter(|id| id.len() <= MAX_EVENT_ID)
+}
+
+impl<'a> Text<'a> {
+    #[inline]
+    fn of(self, fields: Fields<'a>) -> Option<&'a str> {
+        match self {
+            Self::Header(text) => Some(text),
+            Self::Found(slot) => fields.text_at(slot),
+        }
+    }
+}
+
+impl Known<'_> {
+    /// The first fault in the order of rules.md 1, with what is known all the same.
+    #[cold]
+    fn refuse(self, fields: Fields<'_>) -> DeadLetter {
+        let lead = fields.text_at(self.lead);
+        let (reason, detail) = match (self.kind, &self.time, lead) {
+            (None, _, _) => (Reason::NoType, "type is no kind of event".to_owned()),
+            (_, Err(detail), _) => (Reason::BadTime, detail.clone()),
+            (_, _, Some(lead)) => (
+                Reason::NoLead,
+                format!(
+                    "a lead key of {} bytes, at most {MAX_LEAD_KEY} are read",
+                    lead.len()
+                ),
+            ),
+            (_, _, None) => (Reason::NoLead, "no field of lead_key is present".to_owned()),
+        };
+        DeadLetter {
+            reason,
+            detail,
+            lead: lead
+                .filter(|lead| lead.len() <= MAX_LEAD_KEY)
+                .map(str::to_owned),
+            time: self.time.ok(),
+            id: id_of(self.id, fields).map(str::to_owned),
+        }
+    }
+}
