@@ -25,7 +25,13 @@ pub fn backtest(
         fs::write(folder.path().join(name), text).map_err(|error| format!("{name}: {error}"))
     };
     write(RULES_FILE, rules_text)?;
-    write(EVENTS_FILE, &lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
+    write(
+        EVENTS_FILE,
+        &lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )?;
     let decisions = output(folder.path(), lead_key, "--decisions")?;
     let alerts = output(folder.path(), lead_key, "--json")?;
     Ok((decisions, alerts))

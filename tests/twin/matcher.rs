@@ -2,6 +2,10 @@
 
 use regex::Regex;
 use serde_json::Value;
+use std::sync::LazyLock;
+
+static WHOLE_NUMBER: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$").unwrap());
 
 /// Whether `field` satisfies `matcher`. A scalar means equals, a list means one of, and several
 /// keys of a map must all hold.
@@ -92,10 +96,7 @@ fn numbers(wanted: &Value, value: &Value) -> Option<(f64, f64)> {
 fn as_number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
-        Value::String(text) => {
-            let whole = Regex::new(r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$").unwrap();
-            whole.is_match(text).then(|| text.parse().unwrap())
-        }
+        Value::String(text) => WHOLE_NUMBER.is_match(text).then(|| text.parse().unwrap()),
         _ => None,
     }
 }

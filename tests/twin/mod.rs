@@ -21,4 +21,4 @@ mod tables;
 pub mod time;
 
 pub use rules::Rules;
-pub use run::{Alert, Run, run};
+pub use run::{Alert, run};

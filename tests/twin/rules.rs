@@ -47,11 +47,8 @@ pub struct Rule {
 }
 
 impl Rules {
-    pub fn from_json(file: &Value) -> Rules {
-        Rules::from_text(&file.to_string())
-    }
-
-    /// Reads JSON text, which keeps the order of what is written in it.
+    /// Reads a rules file written as JSON. It is read from text because a parsed map would have
+    /// lost the order of the file.
     pub fn from_text(text: &str) -> Rules {
         let file: File = serde_json::from_str(text).unwrap();
         let span = |text: &Option<String>, default| text.as_deref().map_or(default, duration);

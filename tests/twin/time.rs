@@ -5,6 +5,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -15,6 +16,15 @@ pub const DAY: i64 = 24 * HOUR;
 pub const YEAR_2000: i64 = 946_684_800_000;
 /// The start of the year 10000.
 pub const YEAR_10000: i64 = 253_402_300_800_000;
+
+static SHAPE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))?$",
+    )
+    .unwrap()
+});
+
+static SPAN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\d+)(ms|s|m|h|d)").unwrap());
 
 /// The instant that `value` names, or nothing if it is no time or outside the years 2000 to 9999.
 pub fn instant(value: &Value) -> Option<i64> {
@@ -37,11 +47,7 @@ fn epoch(digits: &str) -> Option<i64> {
 }
 
 fn rfc3339(text: &str) -> Option<i64> {
-    let shape = Regex::new(
-        r"^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))?$",
-    )
-    .unwrap();
-    let part = shape.captures(text)?;
+    let part = SHAPE.captures(text)?;
     let number = |i: usize| {
         part.get(i)
             .map_or(0, |m| m.as_str().parse::<i64>().unwrap())
@@ -77,8 +83,7 @@ pub fn text(ms: i64) -> String {
 
 /// A duration such as `90s`, `15m`, `1h30m`, `7d`, in milliseconds.
 pub fn duration(text: &str) -> i64 {
-    let part = Regex::new(r"(\d+)(ms|s|m|h|d)").unwrap();
-    part.captures_iter(text)
+    SPAN.captures_iter(text)
         .map(|part| {
             let unit = match &part[2] {
                 "ms" => 1,

@@ -4,7 +4,7 @@ mod events;
 mod order;
 mod rules;
 
-pub use order::{Reordered, reordered};
+pub use order::reordered;
 
 use proptest::prelude::*;
 use std::fmt;

@@ -1,5 +1,6 @@
 //! Sentences 25 and 27: the lines of an alert, and of `--decisions`.
 
+use super::super::Alert;
 use super::super::evidence::Line;
 use super::{at, rules, told};
 use serde_json::json;
@@ -98,4 +99,25 @@ fn lines_of_decisions_say_what_they_know() {
     let broken = super::run(&r, &["user_id"], &["{".to_string()], "-").decisions;
     let expected = json!({"lead": null, "rule": null, "decision": "dead_letter", "reason": "not_json", "time": null, "event_id": "-:1"});
     assert_eq!(broken, [expected]);
+}
+
+#[test]
+fn an_alert_copies_what_its_rule_says_of_itself() {
+    let r = rules(
+        r#""rules": [{"id": "r", "when": {"signal": "a"}, "tier": "hot", "campaign": "spring"},
+           {"id": "s", "when": {"signal": "a"}}]"#,
+    );
+    let said = |alert: Alert| (alert.tier, alert.campaign);
+    let said: Vec<_> = told(&r, &["e1 0s a"])
+        .alerts
+        .into_iter()
+        .map(said)
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (Some("hot".to_string()), Some("spring".to_string())),
+            (None, None)
+        ]
+    );
 }
