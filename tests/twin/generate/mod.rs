@@ -20,12 +20,10 @@ pub struct Case {
 
 /// Any valid rules with up to 200 events; a failing case may shrink to one.
 pub fn case() -> impl Strategy<Value = Case> {
-    (rules::rules(), events::lines(1..=200), lead_key()).prop_map(|(rules, lines, lead_key)| {
-        Case {
-            rules,
-            lead_key,
-            lines,
-        }
+    (rules::rules(), events::lines(1..=200), lead_key()).prop_map(|(rules, lines, lead_key)| Case {
+        rules,
+        lead_key,
+        lines,
     })
 }
 
