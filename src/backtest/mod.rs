@@ -104,10 +104,12 @@ impl Backtest {
         let (place, position) = self.place(&line, number);
         let (origin, engine) = &mut self.engines[place];
         let seen = Seen { rules: &self.rules, origin, position, line: number, stamped: line.time.is_some() };
-        let record = Record { value: line.value.as_deref(), headers: &line.headers, time: line.time };
+        let headers: Vec<(&str, &[u8])> = line.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let time = line.time.filter(|time| time.is_plausible());
+        let record = Record { value: line.value.as_deref(), headers: &headers, time };
         match self.decoder.decode(record) {
             Ok(event) => {
-                let input = Input::Event { event: &event, position, record_time: line.time };
+                let input = Input::Event { event: &event, position, record_time: time };
                 engine.step(input, &mut self.outputs);
                 engine.commit();
                 observer.event(&seen, &event, &self.outputs)
@@ -118,8 +120,8 @@ impl Backtest {
 
     /// The engine of a line, and the line's position within it.
     fn place(&mut self, line: &Line<'_>, number: u64) -> (usize, i64) {
-        let wanted = line.coordinates.as_ref().map(|at| (at.topic.as_ref(), at.partition));
-        let position = line.coordinates.as_ref().map_or(number as i64, |at| at.offset);
+        let wanted = line.coordinates.as_ref().map(|at| (at.topic.as_str(), at.partition.0));
+        let position = line.coordinates.as_ref().map_or(number as i64, |at| at.offset.0);
         if let Some((known, place)) = &self.latest
             && known.as_ref().map(|(topic, partition)| (&**topic, *partition)) == wanted
         {

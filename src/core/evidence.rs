@@ -4,7 +4,6 @@ use super::alert::Evidence;
 use super::condition::Moment;
 use super::ids::Origin;
 use super::lead::Remembered;
-use super::reason::true_leaves;
 use super::rule::{Condition, Rule};
 use super::score::{Ledger, decay, round};
 use super::spec::Tenths;
@@ -73,21 +72,25 @@ fn print(moment: &Moment<'_>, lines: Vec<Line>, origin: &Origin) -> Vec<Evidence
         .collect()
 }
 
-/// The newest N events of each true count, and the event of each true single occurrence.
+/// The newest N events of each true count, wherever it stands in the condition, and the event of each true single
+/// occurrence.
 fn event_lines(moment: &Moment<'_>, condition: &Condition, origin: &Origin) -> Vec<Evidence> {
     let mut found: Vec<(u16, u16)> = Vec::new();
-    true_leaves(moment, condition, &mut |leaf| match leaf {
-        Condition::Count(count) => {
-            let of = &moment.rules.counts[usize::from(*count)];
-            let ring = moment.lead.ring(*count);
-            let newest = ring.len().saturating_sub(of.window.at_least as usize);
-            found.extend(ring[newest..].iter().map(|event| (*event, of.signal)));
+    condition.any(&mut |leaf| {
+        match leaf {
+            Condition::Count(count) if moment.run(*count).is_some() => {
+                let of = &moment.rules.counts[usize::from(*count)];
+                let ring = moment.lead.ring(*count);
+                let newest = ring.len().saturating_sub(of.window.at_least as usize);
+                found.extend(ring[newest..].iter().map(|event| (*event, of.signal)));
+            }
+            Condition::Signal(signal) if moment.signals.contains(signal) => {
+                let newest = moment.lead.events.len() - 1;
+                found.push((newest as u16, *signal));
+            }
+            _ => {}
         }
-        Condition::Signal(signal) => {
-            let newest = moment.lead.events.len() - 1;
-            found.push((newest as u16, *signal));
-        }
-        _ => {}
+        false
     });
     found.sort_by_key(|(event, signal)| (time_of(moment, *event), *event, *signal));
     found.dedup();
