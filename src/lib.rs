@@ -1,1 +1,2 @@
+#![doc = include_str!("ARCHITECTURE.md")]
 pub fn x() {}

@@ -1,1 +1,4 @@
-fn main() { hotlead::x() }
+//! The program: the library's command line, and nothing else.
+fn main() {
+    hotlead::x()
+}

@@ -1,1 +1,7 @@
 //! Every integration test, in one binary: linking librdkafka once is enough.
+
+mod chromium;
+mod kafka;
+mod python;
+mod supervise;
+mod tidy;
