@@ -133,11 +133,13 @@ fn read_group(code: &str, mut at: usize, prefix: &str, found: &mut Vec<(usize, S
         if c == '}' {
             return at + 1;
         }
-        at = if is_name(c) {
-            read_path(code, at, prefix, found)
+        if is_name(c) {
+            at = read_path(code, at, prefix, found);
+            // Over what may follow a name: `as other`.
+            at += code[at..].find([',', '}']).unwrap_or(code.len() - at);
         } else {
-            at + c.len_utf8()
-        };
+            at += c.len_utf8();
+        }
     }
     at
 }
