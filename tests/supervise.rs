@@ -15,13 +15,15 @@ use std::time::{Duration, Instant};
 const SUPERVISOR: &str = r#"
 folder=$1; shift
 pid=
+# At first the program has no group yet: until setsid has run, only its own id reaches it.
+send() { kill -s "$1" -- "-$pid" || kill -s "$1" "$pid"; }
 while read -r order; do
     case $order in
         start) setsid "$@" </dev/null >>"$folder/log" 2>&1 & pid=$!; echo "$pid" ;;
-        *) kill -s "$order" -- "-$pid"; wait "$pid"; echo "$?"; pid= ;;
+        *) send "$order"; wait "$pid"; echo "$?"; pid= ;;
     esac
 done
-if [ -n "$pid" ]; then kill -s KILL -- "-$pid"; wait "$pid"; fi
+if [ -n "$pid" ]; then send KILL; wait "$pid"; fi
 rm -rf -- "$folder"
 "#;
 
@@ -193,6 +195,17 @@ mod tests {
         program.start();
         assert_ne!(program.pid(), Some(pid));
         assert!(program.is_running());
+    }
+
+    /// Goal: an order in the first moment, before the program has a group of its own, is not lost.
+    #[test]
+    fn a_signal_right_after_the_start_ends_the_program() {
+        let mut program = Supervised::new("supervise", |_| vec!["sleep".into(), "600".into()]);
+        for _ in 0..50 {
+            program.start();
+            program.signal("KILL");
+        }
+        program.start();
     }
 
     #[test]

@@ -157,18 +157,16 @@ impl Broker {
                 };
                 outgoing.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), insert));
             }
-            let mut refused = Some(outgoing);
-            wait_for("room in the producer's queue", DEADLINE, || match producer
-                .send(refused.take()?)
-            {
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
-                    refused = Some(again);
-                    None
+            let mut waiting = Some(outgoing);
+            wait_for("room in the producer's queue", DEADLINE, || {
+                match producer.send(waiting.take()?) {
+                    Ok(()) => return Some(()),
+                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                        waiting = Some(again);
+                    }
+                    Err((error, _)) => panic!("a record that cannot be sent: {error}"),
                 }
-                sent => Some(
-                    sent.map_err(|(error, _)| error)
-                        .expect("a record that can be sent"),
-                ),
+                None
             });
         }
         producer
