@@ -1,0 +1,3 @@
+//! What people type: commands and their exit codes.
+
+pub mod check;
