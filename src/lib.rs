@@ -1,7 +1,9 @@
 #![doc = include_str!("ARCHITECTURE.md")]
-
 #![allow(clippy::disallowed_types, clippy::disallowed_methods)] // denied in `core` only
 
+pub mod backtest;
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod core;
+pub mod telemetry;

@@ -1,5 +1,10 @@
 //! hotlead.yaml after it was checked: how to reach Kafka, which topics, which sinks, what to serve.
 
+mod keys;
+mod read;
+mod secrets;
+mod sinks;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
@@ -7,6 +12,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::event::FieldPath;
+
+pub(super) use self::keys::CONFIG_FILE;
+pub use self::read::read;
+pub(super) use self::read::{beside, read_tree};
+pub use self::secrets::{Reference, Surroundings};
 
 /// A whole hotlead.yaml, defaults filled in.
 #[derive(Clone, Debug)]

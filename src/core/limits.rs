@@ -38,6 +38,31 @@ pub const MAX_LIST_ITEMS: usize = 1024;
 /// Bytes of a rules or config file: the largest sample has 8 KiB.
 pub const MAX_FILE: usize = 1024 * 1024;
 
+/// Nodes of a rules or config file with its aliases followed: ten for each line of the largest file that makes sense, and
+/// where a "billion laughs" file stops.
+pub const MAX_NODES: usize = 200_000;
+
+/// Nesting of a rules or config file: conditions nest 16 deep at two levels each, the rest of the file takes ten.
+pub const MAX_NESTING: usize = 64;
+
+/// Faults that are listed of one file; no one reads more before mending the first.
+pub const MAX_FAULTS: usize = 1000;
+
+/// Regexes of one file: each takes some milliseconds to compile.
+pub const MAX_PATTERNS: usize = 1000;
+
+/// Fields and traits that one file may name, repetitions counted: a field's index has 16 bits.
+pub const MAX_MATCHERS: usize = 10_000;
+
+/// Characters of a name in a file (signal, rule, group): it becomes a metric label and a table's column.
+pub const MAX_NAME: usize = 64;
+
+/// Characters of a sentence in a file that goes on a card.
+pub const MAX_SENTENCE: usize = 500;
+
+/// Bytes of a secret's file: the largest certificate chain seen has 20 KiB.
+pub const MAX_SECRET: usize = 64 * 1024;
+
 /// Signals, ignores, points entries, fits, suppressions, flags or rules of one file, each.
 pub const MAX_ENTRIES: usize = 1000;
 

@@ -1,0 +1,236 @@
+//! The keys of hotlead.yaml, with their meaning for editors.
+
+use crate::config::shape::{Is, Key, Shape, key, later, required, shape};
+
+pub(in crate::config) static CONFIG_FILE: Shape = shape(
+    "config",
+    "How hotlead reaches Kafka, which topics it uses, and where alerts go.",
+    &[
+        required("version", Is::Version, "Version of this file's format: 1."),
+        required("kafka", Is::Map(&KAFKA), "How to reach Kafka."),
+        key(
+            "group",
+            Is::Name,
+            "Consumer group, prefix of transactional ids, name of this deployment. Default hotlead.",
+        ),
+        key(
+            "instance",
+            Is::Name,
+            "Unique per process. Default: the host's name.",
+        ),
+        key(
+            "start",
+            Is::Start,
+            "Where a group without committed offsets begins: latest (default), earliest, or an age such as 7d.",
+        ),
+        key("topics", Is::Map(&TOPICS), "Names of topics."),
+        required("rules", Is::Text, "The rules file, relative to this file."),
+        key(
+            "lead_key",
+            Is::Texts,
+            "A lead's key is the first of these fields that an event has. Default user_id, email, anonymous_id.",
+        ),
+        key(
+            "commit_interval",
+            Is::Duration,
+            "At most this long without a commit; an alert commits at once. Default 200ms.",
+        ),
+        key(
+            "workers",
+            Is::Whole(1, 256),
+            "Owner threads, each a member of the consumer group. Default 2.",
+        ),
+        key(
+            "sinks",
+            Is::Maps(&SINK),
+            "Where alerts go besides the alert topic.",
+        ),
+        key(
+            "http",
+            Is::WordOr("off", &HTTP),
+            "The live page, metrics and health; off: nothing is served. Default 127.0.0.1:8080.",
+        ),
+        key("log", Is::Map(&LOG), "How the log is written."),
+        later("unrouted"),
+    ],
+);
+
+pub(in crate::config) static KAFKA: Shape = shape(
+    "kafka",
+    "How to reach Kafka.",
+    &[
+        required("brokers", Is::Texts, "host:port of at least one broker."),
+        key(
+            "properties",
+            Is::AnyMap,
+            "Any librdkafka property; secrets as env:NAME or file:PATH.",
+        ),
+    ],
+);
+
+pub(in crate::config) static TOPICS: Shape = shape(
+    "topics",
+    "Names of topics.",
+    &[
+        key(
+            "prefix",
+            Is::Text,
+            "Goes before each name, but not before events if that is named here.",
+        ),
+        key(
+            "events",
+            Is::Text,
+            "Where engagement events come from, keyed by lead. Default engagement.",
+        ),
+        key(
+            "alerts",
+            Is::Text,
+            "Where alerts go. Default hotlead.alerts.",
+        ),
+        key(
+            "dead_letter",
+            Is::Text,
+            "Where undecodable records go. Default hotlead.dead-letter.",
+        ),
+        key(
+            "state",
+            Is::Text,
+            "The changelog of leads' state. Default hotlead.state.",
+        ),
+        key(
+            "feedback",
+            Is::Text,
+            "Operators' and reps' actions. Default hotlead.feedback.",
+        ),
+        key(
+            "ops",
+            Is::Text,
+            "What operators have to know. Default hotlead.ops.",
+        ),
+        key(
+            "delivery",
+            Is::Text,
+            "Of each sink's ledger: this, a dot and the sink's id. Default hotlead.delivery.",
+        ),
+        key(
+            "replication_factor",
+            Is::Whole(1, 100),
+            "Of topics that hotlead creates. Default: the broker's.",
+        ),
+    ],
+);
+
+pub(in crate::config) static SINK: Shape = shape(
+    "sink",
+    "Something that takes alerts: slack or webhook.",
+    &[
+        required(
+            "id",
+            Is::SinkId,
+            "Unique; its consumer group is <group>.<id>, so a renamed sink is a new one.",
+        ),
+        key("slack", Is::Map(&SLACK), "A Slack incoming webhook."),
+        key(
+            "webhook",
+            Is::Map(&WEBHOOK),
+            "An endpoint of your own, signed per Standard Webhooks.",
+        ),
+        key(
+            "start",
+            Is::Start,
+            "Where a new sink begins: latest (default), earliest, or an age such as 1d.",
+        ),
+        key(
+            "max_age",
+            Is::Duration,
+            "An alert older than this is given up. Default 24h.",
+        ),
+        later("only"),
+        later("rest"),
+        later("fallback"),
+        later("stale_after"),
+        later("mask"),
+    ],
+)
+.one_of(&["slack", "webhook"]);
+
+/// How any endpoint may be reached.
+static REACH: &[Key] = &[
+    key("allow_http", Is::Truth, "Plain http: is refused otherwise."),
+    key(
+        "allow_networks",
+        Is::Texts,
+        "Address ranges that are refused otherwise: private, loopback, link-local, reserved.",
+    ),
+    key(
+        "timeout",
+        Is::Duration,
+        "For resolving, connecting, headers and body together. Default 15s.",
+    ),
+    later("proxy"),
+    later("ca"),
+    later("client_cert"),
+    later("client_key"),
+];
+
+pub(in crate::config) static SLACK: Shape = shape(
+    "slack",
+    "A Slack incoming webhook.",
+    &[
+        key(
+            "webhook_url",
+            Is::Secret,
+            "The webhook's URL, which is a secret: env:NAME or file:PATH.",
+        ),
+        later("token"),
+        later("channel"),
+        later("api_url"),
+        later("crm_url"),
+        later("episode_gap"),
+        later("on_uncertain"),
+    ],
+)
+.with(REACH)
+.some_of(&["webhook_url"]);
+
+pub(in crate::config) static WEBHOOK: Shape = shape(
+    "webhook",
+    "An endpoint of your own, signed per Standard Webhooks.",
+    &[
+        required("url", Is::Text, "Where to."),
+        required(
+            "secret",
+            Is::Secrets,
+            "Signs the body: env:NAME or file:PATH, or [new, old] while it is exchanged.",
+        ),
+        key(
+            "headers",
+            Is::SecretMap,
+            "More headers; each value is env:NAME or file:PATH.",
+        ),
+        later("payload"),
+        later("fields"),
+        later("encoding"),
+        later("retry"),
+    ],
+)
+.with(REACH);
+
+pub(in crate::config) static HTTP: Shape = shape(
+    "http",
+    "What is served.",
+    &[required("listen", Is::Text, "Address and port.")],
+);
+
+pub(in crate::config) static LOG: Shape = shape(
+    "log",
+    "How the log is written.",
+    &[key(
+        "format",
+        Is::Word(LOG_FORMATS),
+        "text (default) for people, json for machines.",
+    )],
+);
+
+/// As [`LogFormat`](super::LogFormat) is written.
+pub(super) const LOG_FORMATS: &[&str] = &["text", "json"];

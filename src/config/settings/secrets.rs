@@ -1,0 +1,112 @@
+//! Secrets: the file only says where they are, and no message shows one.
+
+use std::path::Path;
+
+use super::Secret;
+use super::read::Reader;
+use crate::config::fault::{Severity, quote};
+use crate::config::view::View;
+use crate::core::limits::MAX_SECRET;
+
+/// Where a secret is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// A variable of the environment.
+    Env(&'a str),
+    /// A file, relative to the config file.
+    File(&'a str),
+}
+
+/// What a config file is read in: the machine's name and the secrets that can be had here.
+pub struct Surroundings<'a> {
+    /// The host's name, if it has one.
+    pub host: Option<String>,
+    /// Gives a secret's value, or says in words why there is none.
+    pub secret: &'a dyn Fn(Reference<'_>) -> Result<String, String>,
+    /// What it is if a secret cannot be had: a fault for a process that needs it; a warning for `check`, which often runs
+    /// where secrets are not. With a warning the sink or property is left out of the settings.
+    pub missing: Severity,
+}
+
+impl<'a> Reference<'a> {
+    /// The reference that a text is, if it is one.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        if let Some(name) = text.strip_prefix("env:") {
+            return (!name.is_empty()).then_some(Self::Env(name));
+        }
+        let path = text.strip_prefix("file:")?;
+        (!path.is_empty()).then_some(Self::File(path))
+    }
+
+    /// Reads the secret from the environment or from a file relative to `folder`; one newline at the end is cut.
+    ///
+    /// # Errors
+    /// In words why there is none, without its value.
+    pub fn resolve(self, folder: &Path) -> Result<String, String> {
+        match self {
+            Self::Env(name) => match std::env::var(name) {
+                Ok(value) => Ok(value),
+                Err(std::env::VarError::NotPresent) => {
+                    Err(format!("the variable {name} is not set"))
+                }
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    Err(format!("the variable {name} is not UTF-8"))
+                }
+            },
+            Self::File(path) => {
+                let file = folder.join(path);
+                let shown = file.display();
+                let bytes = crate::config::read_at_most(&file, MAX_SECRET)
+                    .map_err(|error| format!("cannot read {shown}: {error}"))?;
+                if bytes.len() > MAX_SECRET {
+                    return Err(format!("{shown} has more than {MAX_SECRET} bytes"));
+                }
+                let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is not UTF-8"))?;
+                let end = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(end.strip_suffix('\r').unwrap_or(end).to_owned())
+            }
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// A secret that must not stand in the file itself. `Ok(None)`: it cannot be had here, which is no fault here.
+    pub(super) fn secret(&mut self, view: &View<'_>) -> Result<Option<Secret>, ()> {
+        let reference = view.as_text().and_then(Reference::parse);
+        match reference {
+            Some(reference) => self.resolve(view, reference),
+            None if view.scalar().is_some() => {
+                let message =
+                    "must be env:NAME or file:PATH: a secret does not stand in the file itself";
+                view.fault(self.faults, message);
+                Err(())
+            }
+            None => {
+                view.must_be(self.faults, "env:NAME or file:PATH");
+                Err(())
+            }
+        }
+    }
+
+    /// The secret that a reference leads to.
+    pub(super) fn resolve(
+        &mut self,
+        view: &View<'_>,
+        reference: Reference<'_>,
+    ) -> Result<Option<Secret>, ()> {
+        let written = view.as_text().unwrap_or_default();
+        let message = match (self.around.secret)(reference) {
+            Ok(value) if !value.trim().is_empty() => {
+                return Ok(Some(Secret::resolved(value, written)));
+            }
+            Ok(_) => format!("{} is empty", quote(written)),
+            Err(why) => why,
+        };
+        self.faults
+            .note(self.around.missing, view.node.place, &view.path, message);
+        match self.around.missing {
+            Severity::Fault => Err(()),
+            Severity::Warning => Ok(None),
+        }
+    }
+}
