@@ -21,15 +21,21 @@
 //!
 //! Where each field lies is in `plan.rs`. One JSON key that occurs twice counts as if only the last were there.
 
+pub mod alert;
+pub mod dead_letter;
 mod decode;
 mod envelope;
 mod format;
+pub mod line;
 mod plan;
 mod scan;
+pub mod schema;
 #[cfg(test)]
 mod tests;
 pub mod time;
 mod tree;
+#[cfg(test)]
+mod twin;
 mod walk;
 
 pub use decode::Decoder;
