@@ -1,5 +1,10 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod core;
+pub mod run;
+pub mod sink;
+pub mod source;
+pub mod telemetry;
