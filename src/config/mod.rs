@@ -1,6 +1,7 @@
 //! The files that people write: text in, checked values or every fault with its place out.
 
 pub mod address;
+mod client;
 pub mod fault;
 pub mod rules;
 mod scalar;

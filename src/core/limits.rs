@@ -77,3 +77,23 @@ pub const MAX_SPAN: Span = Span::from_secs(20 * 365 * 86_400);
 
 /// Points of one entry, cap or threshold, positive or negative.
 pub const MAX_POINTS: i64 = 1_000_000;
+
+/// Hot leads that the console's view remembers: more than anyone scrolls through, 20 MB at the most.
+pub const HOT_LEADS: usize = 10_000;
+
+/// Alerts that a live reader may fall behind before it misses some.
+pub const ALERTS_BEHIND: usize = 1024;
+
+/// Records that one commit round may publish: a round stays under a second, and its memory under a few megabytes.
+pub const MAX_ROUND_RECORDS: usize = 10_000;
+
+/// Bytes of the values that one commit round may publish before it commits at once: a burst of refused giants must not
+/// fill the producer's queue.
+pub const MAX_ROUND_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of a record that we send: what a fetch of librdkafka can bring, so that every dead letter can be passed on.
+pub const MAX_SENT_RECORD: usize = 100_000_000;
+
+/// Bytes that a topic takes of one record unless it was told otherwise (Kafka's `max.message.bytes`), less the
+/// headers that a dead letter adds.
+pub const PLAIN_RECORD: usize = 1_000_000;

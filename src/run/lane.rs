@@ -1,0 +1,193 @@
+//! The partitions that a worker owns, each with its engine and its offsets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::core::engine::Engine;
+use crate::core::ids::{NextOffset, Offset, Origin, Partition};
+use crate::core::rule::RuleSet;
+use crate::source::Resolution;
+
+/// One partition: its leads' state and how far it was read.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) engine: Engine,
+    origin: Origin,
+    /// Of the last record taken.
+    next: NextOffset,
+    /// As of the last commit.
+    committed: NextOffset,
+    /// The committed offset is not known to the group yet.
+    fresh: bool,
+}
+
+impl Lane {
+    fn new(rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution) -> Self {
+        let origin = Origin::Topic {
+            topic: topic.into(),
+            partition,
+        };
+        let next = Offset(begin.offset().0 - 1).next();
+        Self {
+            engine: restore(Engine::new(Arc::clone(rules), origin.clone())),
+            origin,
+            next,
+            committed: next,
+            fresh: matches!(begin, Resolution::Fresh(_)),
+        }
+    }
+
+    /// The record at this offset is done.
+    pub(super) fn done(&mut self, offset: Offset) {
+        self.next = offset.next();
+    }
+
+    /// The coordinates of a record of this partition.
+    pub(super) fn source(&self, offset: Offset) -> String {
+        self.origin.source(offset.0)
+    }
+
+    /// Reads on from here, after records were lost: the jump is committed with the next round.
+    pub(super) fn resume_at(&mut self, offset: Offset) {
+        self.next = Offset(offset.0 - 1).next();
+    }
+
+    pub(super) fn next(&self) -> Offset {
+        Offset(self.next.get())
+    }
+
+    fn has_moved(&self) -> bool {
+        self.fresh || self.next != self.committed
+    }
+}
+
+/// State of leads does not survive a restart yet: every partition starts empty. Restoring from the changelog comes
+/// here, with the partition paused until it is done.
+fn restore(empty: Engine) -> Engine {
+    empty
+}
+
+/// All partitions of one worker.
+#[derive(Debug, Default)]
+pub(super) struct Lanes {
+    by_partition: BTreeMap<Partition, Lane>,
+}
+
+impl Lanes {
+    pub(super) fn open(
+        &mut self,
+        rules: &Arc<RuleSet>,
+        topic: &str,
+        partition: Partition,
+        begin: Resolution,
+    ) {
+        let lane = Lane::new(rules, topic, partition, begin);
+        self.by_partition.insert(partition, lane);
+    }
+
+    pub(super) fn close(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            self.by_partition.remove(partition);
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, partition: Partition) -> Option<&mut Lane> {
+        self.by_partition.get_mut(&partition)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Partition, &Lane)> {
+        self.by_partition
+            .iter()
+            .map(|(partition, lane)| (*partition, lane))
+    }
+
+    /// Whether there are offsets to commit.
+    pub(super) fn have_moved(&self) -> bool {
+        self.by_partition.values().any(Lane::has_moved)
+    }
+
+    /// The offsets to commit.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = (Partition, NextOffset)> {
+        let moved = self.iter().filter(|(_, lane)| lane.has_moved());
+        moved.map(|(partition, lane)| (partition, lane.next))
+    }
+
+    /// The round is on the topics.
+    pub(super) fn commit(&mut self) {
+        for lane in self.by_partition.values_mut() {
+            lane.engine.commit();
+            lane.committed = lane.next;
+            lane.fresh = false;
+        }
+    }
+
+    /// The round is undone: where each partition has to be read again.
+    pub(super) fn roll_back(&mut self) -> Vec<(Partition, Offset)> {
+        let undone = self.by_partition.iter_mut().map(|(partition, lane)| {
+            lane.engine.roll_back();
+            lane.next = lane.committed;
+            (*partition, lane.next())
+        });
+        undone.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::spec::RulesSpec;
+    use crate::core::time::Span;
+
+    fn lanes(begin: Resolution) -> Lanes {
+        let rules = Arc::new(RuleSet::compile(RulesSpec {
+            version: String::new(),
+            grace: Span::ZERO,
+            max_future_skew: Span::ZERO,
+            forget_after: Span::ZERO,
+            signals: Vec::new(),
+            ignore: Vec::new(),
+            scoring: None,
+            suppress: Vec::new(),
+            flags: Vec::new(),
+            rules: Vec::new(),
+        }));
+        let mut lanes = Lanes::default();
+        lanes.open(&rules, "engagement", Partition(3), begin);
+        lanes
+    }
+
+    fn offsets(lanes: &Lanes) -> Vec<(i32, i64)> {
+        lanes
+            .offsets()
+            .map(|(partition, next)| (partition.0, next.get()))
+            .collect()
+    }
+
+    #[test]
+    fn offsets_move_last_and_only_once() {
+        let mut lanes = lanes(Resolution::Committed(Offset(10)));
+        assert!(!lanes.have_moved(), "the group knows where we are");
+        lanes.get_mut(Partition(3)).expect("open").done(Offset(10));
+        lanes.get_mut(Partition(3)).expect("open").done(Offset(14));
+        assert_eq!(offsets(&lanes), [(3, 15)]);
+        lanes.commit();
+        assert_eq!(offsets(&lanes), []);
+        lanes.get_mut(Partition(3)).expect("open").done(Offset(15));
+        assert_eq!(
+            lanes.roll_back(),
+            [(Partition(3), Offset(15))],
+            "read again from the commit"
+        );
+        assert_eq!(offsets(&lanes), []);
+    }
+
+    #[test]
+    fn a_fresh_start_is_committed_before_the_first_record() {
+        let mut lanes = lanes(Resolution::Fresh(Offset(0)));
+        assert_eq!(offsets(&lanes), [(3, 0)]);
+        assert_eq!(lanes.roll_back(), [(Partition(3), Offset(0))]);
+        assert_eq!(offsets(&lanes), [(3, 0)], "an abort does not forget it");
+        lanes.commit();
+        assert!(!lanes.have_moved());
+    }
+}

@@ -1,0 +1,190 @@
+//! One commit round: what it holds, and when it is due.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::core::alert::Alert;
+use crate::core::limits::{MAX_ROUND_BYTES, MAX_ROUND_RECORDS};
+use crate::core::time::Timestamp;
+use crate::sink::Outgoing;
+
+/// How long an alert waits for company when records keep coming.
+const LINGER: Duration = Duration::from_millis(1);
+
+/// In catch-up nobody waits for a single alert: commits may take a fifth of the time.
+const CATCH_UP_FACTOR: u32 = 4;
+const LONGEST_LINGER: Duration = Duration::from_millis(100);
+
+/// Outputs that wait for their commit; nothing of it is visible before.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    records: Vec<Outgoing>,
+    alerts: Vec<Arc<Alert>>,
+    /// Of the records that announced the alerts.
+    times: Vec<Option<Timestamp>>,
+    bytes: usize,
+    first_alert: Option<Instant>,
+}
+
+impl Round {
+    /// An alert, its record, and the time of the record that announced it.
+    pub(super) fn alert(&mut self, alert: Alert, record: Outgoing, time: Option<Timestamp>) {
+        self.bytes += record.size();
+        self.records.push(record);
+        self.alerts.push(Arc::new(alert));
+        self.times.push(time);
+    }
+
+    /// A record that could not be read.
+    pub(super) fn dead_letter(&mut self, record: Outgoing) {
+        self.bytes += record.size();
+        self.records.push(record);
+    }
+
+    /// After each batch: alerts wait from now on.
+    pub(super) fn note_time(&mut self, now: Instant) {
+        if !self.alerts.is_empty() && self.first_alert.is_none() {
+            self.first_alert = Some(now);
+        }
+    }
+
+    pub(super) fn records(&self) -> &[Outgoing] {
+        &self.records
+    }
+
+    pub(super) fn dead_letters(&self) -> usize {
+        self.records.len() - self.alerts.len()
+    }
+
+    pub(super) fn alerts(&self) -> usize {
+        self.alerts.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Whether it must be committed before another batch is taken, whatever the time.
+    pub(super) fn is_full(&self) -> bool {
+        self.records.len() >= MAX_ROUND_RECORDS || self.bytes >= MAX_ROUND_BYTES
+    }
+
+    /// What was committed: the alerts, and the times of the records that announced them. Empty afterwards.
+    pub(super) fn take_committed(
+        &mut self,
+    ) -> (
+        std::vec::Drain<'_, Arc<Alert>>,
+        std::vec::Drain<'_, Option<Timestamp>>,
+    ) {
+        self.records.clear();
+        self.bytes = 0;
+        self.first_alert = None;
+        (self.alerts.drain(..), self.times.drain(..))
+    }
+
+    /// Forgets everything: the round was undone.
+    pub(super) fn clear(&mut self) {
+        self.take_committed();
+    }
+}
+
+/// What decides whether a round is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pace {
+    /// The last look found no record.
+    pub(super) idle: bool,
+    /// The last batch was full: there is a backlog.
+    pub(super) backlog: bool,
+    /// Offsets moved since the last commit.
+    pub(super) moved: bool,
+    /// When the last round ended.
+    pub(super) last_commit: Instant,
+    /// How long the last commit took.
+    pub(super) commit_took: Duration,
+    /// `commit_interval`.
+    pub(super) interval: Duration,
+}
+
+impl Round {
+    /// Whether to commit now: at once for an alert unless more records are right there, else at each interval.
+    pub(super) fn is_due(&self, now: Instant, pace: &Pace) -> bool {
+        if self.is_full() {
+            return true;
+        }
+        if let Some(first) = self.first_alert {
+            let linger = if pace.backlog {
+                (pace.commit_took * CATCH_UP_FACTOR).clamp(LINGER, LONGEST_LINGER)
+            } else {
+                LINGER
+            };
+            if pace.idle || now.duration_since(first) >= linger {
+                return true;
+            }
+        }
+        (pace.moved || !self.is_empty()) && now.duration_since(pace.last_commit) >= pace.interval
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Target;
+
+    fn record() -> Outgoing {
+        Outgoing {
+            target: Target::DeadLetters,
+            key: None,
+            value: Some(vec![0; 10]),
+            headers: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_alert_commits_at_once_and_offsets_at_each_interval() {
+        let start = Instant::now();
+        let at = |us: u64| start + Duration::from_micros(us);
+        #[rustfmt::skip]
+        let rows = [
+            // alert since, now (µs), idle, backlog, moved, due    why
+            (None,          199_999, true,  false, true,  false, "an offset waits for the interval"),
+            (None,          200_000, true,  false, true,  true,  "the interval's end is included"),
+            (None,          900_000, true,  false, false, false, "nothing moved, nothing to commit"),
+            (Some(100_000), 100_000, true,  false, true,  true,  "an alert, and nothing else is there"),
+            (Some(100_000), 100_999, false, false, true,  false, "records are right there: a moment"),
+            (Some(100_000), 101_000, false, false, true,  true,  "but a millisecond only"),
+            (Some(100_000), 119_999, false, true,  true,  false, "in catch-up four commits' time"),
+            (Some(100_000), 120_000, false, true,  true,  true,  "in catch-up four commits' time"),
+        ];
+        for (alert_since, now, idle, backlog, moved, due, why) in rows {
+            let round = Round {
+                first_alert: alert_since.map(at),
+                ..Round::default()
+            };
+            let pace = Pace {
+                idle,
+                backlog,
+                moved,
+                last_commit: start,
+                commit_took: Duration::from_millis(5),
+                interval: Duration::from_millis(200),
+            };
+            assert_eq!(round.is_due(at(now), &pace), due, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_round_is_bounded() {
+        let mut round = Round::default();
+        for _ in 0..MAX_ROUND_RECORDS - 1 {
+            round.dead_letter(record());
+        }
+        assert!(!round.is_full());
+        round.dead_letter(record());
+        assert!(round.is_full());
+        round.clear();
+        assert!(round.is_empty() && !round.is_full() && round.bytes == 0);
+        let value = Some(vec![0; MAX_ROUND_BYTES]);
+        round.dead_letter(Outgoing { value, ..record() });
+        assert!(round.is_full(), "by its bytes");
+    }
+}

@@ -1,0 +1,110 @@
+//! Before the first record: brokers answer, topics are there, and we know whether the group is new.
+
+use std::time::Duration;
+
+use super::{RunError, Stop};
+use crate::config::settings::Settings;
+use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions};
+use crate::source::{Known, Probe, ProbeFault};
+use crate::telemetry::events::{BrokersAway, TopicCreated};
+
+/// How long one question may take.
+const ASK: Duration = Duration::from_secs(10);
+
+/// Between two tries: doubled up to the longest.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(30);
+
+/// Asks until it knows; `None` if it was told to stop meanwhile.
+pub(super) fn prepare(
+    settings: &Settings,
+    probe: &Probe,
+    stop: &Stop,
+) -> Result<Option<Known>, RunError> {
+    let mut retry = FIRST_RETRY;
+    while !stop.is_told() {
+        match try_once(settings, probe) {
+            Ok(known) => return Ok(Some(known)),
+            Err(Trouble::Final(error)) => return Err(error),
+            Err(Trouble::Away(reason)) => {
+                BrokersAway {
+                    reason: &reason,
+                    retry_after: retry,
+                }
+                .tell();
+                stop.wait(retry);
+                retry = (retry * 2).min(LONGEST_RETRY);
+            }
+        }
+    }
+    Ok(None)
+}
+
+enum Trouble {
+    Away(String),
+    Final(RunError),
+}
+
+impl From<ProbeFault> for Trouble {
+    fn from(fault: ProbeFault) -> Self {
+        match fault {
+            ProbeFault::Away(text) => Self::Away(text),
+            fault => Self::Final(RunError::of_probe(fault)),
+        }
+    }
+}
+
+fn try_once(settings: &Settings, probe: &Probe) -> Result<Known, Trouble> {
+    let events = &settings.topics.events;
+    let partitions = probe.partitions(events, ASK)?;
+    let partitions = partitions.ok_or_else(|| Trouble::Final(no_events_topic(settings)))?;
+    let mut missing = Vec::new();
+    for spec in TopicSpec::of_detection(&settings.topics, partitions) {
+        if probe.partitions(&spec.name, ASK)?.is_none() {
+            missing.push(spec);
+        }
+    }
+    if !missing.is_empty() {
+        create_topics(settings, missing)?;
+    }
+    Ok(Known {
+        new_group: !probe.has_committed(events, partitions, ASK)?,
+        partitions,
+    })
+}
+
+fn create_topics(settings: &Settings, missing: Vec<TopicSpec>) -> Result<(), Trouble> {
+    let created = missing.clone();
+    match create(&settings.kafka, missing) {
+        Ok(()) => {
+            for TopicSpec {
+                name, partitions, ..
+            } in created
+            {
+                let topic = name.as_str();
+                TopicCreated { topic, partitions }.tell();
+            }
+            Ok(())
+        }
+        Err(TopicFault::Away(text)) => Err(Trouble::Away(text)),
+        Err(TopicFault::Missing(missing)) => {
+            let text = instructions(&settings.kafka.bootstrap(), &missing);
+            Err(Trouble::Final(RunError::Unreachable(text)))
+        }
+    }
+}
+
+/// The events topic is the user's: its partition count is a decision that we do not take.
+fn no_events_topic(settings: &Settings) -> RunError {
+    let missing = Missing {
+        spec: TopicSpec {
+            name: settings.topics.events.clone(),
+            partitions: 4,
+            replication_factor: settings.topics.replication_factor,
+            config: Vec::new(),
+        },
+        reason: "events are read from it and hotlead does not create it (topics.events names it)"
+            .to_owned(),
+    };
+    RunError::Unreachable(instructions(&settings.kafka.bootstrap(), &[missing]))
+}

@@ -1,0 +1,397 @@
+//! One worker: a thread that owns its group member, its lanes and its outbox, and turns records into committed rounds.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::error::RDKafkaErrorCode;
+
+use super::detect::Detector;
+use super::lane::Lanes;
+use super::round::{Pace, Round};
+use super::{Mode, RunError, Shared, now_ms};
+use crate::core::ids::{Offset, Partition};
+use crate::core::limits::PLAIN_RECORD;
+use crate::sink::{Delivery, Outbox, PublishError};
+use crate::source::{Change, MAX_BATCH, Member, Polled, SourceError};
+use crate::telemetry::Labels;
+use crate::telemetry::events::{Aborted, Assigned, Committed, DeadLetterCut, OffsetsLost, Revoked};
+
+/// With nothing to read, rebalances and the end are looked for this often.
+const IDLE_MS: i32 = 20;
+
+/// Between two updates of lag and leads.
+const OBSERVE: Duration = Duration::from_secs(1);
+
+/// After an abort: doubled up to 32 times that.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+struct Worker {
+    number: usize,
+    shared: Shared,
+    member: Member,
+    outbox: Outbox,
+    lanes: Lanes,
+    detector: Detector,
+    round: Round,
+    labels: Labels,
+    pace: Pace,
+    observed: Instant,
+    /// Aborts in a row.
+    aborts: u32,
+    /// Partitions to be read from elsewhere; until they are, nothing is read.
+    reposition: Vec<(Partition, Offset)>,
+    /// Whether the group gave us our share.
+    assigned: bool,
+}
+
+/// Works until the service is told to stop, then commits the last round and leaves.
+pub(super) fn run(number: usize, shared: Shared) -> Result<(), RunError> {
+    let Some(mut worker) = Worker::open(number, shared)? else {
+        return Ok(());
+    };
+    worker.work()
+}
+
+impl Worker {
+    /// Ends what a former process left open, then joins the group. `None` if it was told to stop meanwhile.
+    fn open(number: usize, shared: Shared) -> Result<Option<Self>, RunError> {
+        let settings = &shared.settings;
+        let id = format!("{}-{}-{number}", settings.group, settings.instance);
+        let (delivery, instance) = match shared.hooks.mode {
+            Mode::Transactional => (
+                Delivery::Transactional { id: id.clone() },
+                Some(id.as_str()),
+            ),
+            Mode::Plain => (Delivery::Plain, None),
+        };
+        let stop = shared.hooks.stop.clone();
+        let give_up = move || stop.is_overdue();
+        let (kafka, topics, log) = (&settings.kafka, &settings.topics, shared.log.clone());
+        let outbox = match Outbox::open(kafka, topics, &delivery, log.clone(), give_up) {
+            Ok(outbox) => outbox,
+            Err(PublishError::GaveUp) => return Ok(None),
+            Err(error) => return Err(RunError::of_publish(error, &settings.instance)),
+        };
+        let member = Member::join(kafka, &settings.group, instance, &topics.events, log)
+            .map_err(|error| RunError::of_source(error, &settings.instance))?;
+        let rules = shared
+            .rules
+            .spec()
+            .rules
+            .iter()
+            .map(|rule| rule.id.as_str());
+        let now = Instant::now();
+        Ok(Some(Self {
+            number,
+            member,
+            outbox,
+            lanes: Lanes::default(),
+            detector: Detector::new(settings, &shared.rules),
+            round: Round::default(),
+            labels: Labels::new(&shared.hooks.metrics, rules),
+            pace: Pace {
+                idle: true,
+                backlog: false,
+                moved: false,
+                last_commit: now,
+                commit_took: Duration::ZERO,
+                interval: settings.commit_interval,
+            },
+            observed: now,
+            aborts: 0,
+            reposition: Vec::new(),
+            assigned: false,
+            shared,
+        }))
+    }
+
+    fn work(&mut self) -> Result<(), RunError> {
+        while !self.shared.hooks.stop.is_told() {
+            while let Some(change) = self.member.next_change().map_err(|e| self.source(e))? {
+                self.apply(change)?;
+            }
+            if !self.move_back()? {
+                continue;
+            }
+            self.consume()?;
+            let now = Instant::now();
+            self.round.note_time(now);
+            self.pace.moved = self.lanes.have_moved();
+            if self.round.is_due(now, &self.pace) {
+                self.commit()?;
+            }
+            if now.duration_since(self.observed) >= OBSERVE {
+                self.observe(now);
+            }
+        }
+        self.commit()
+    }
+
+    /// Takes what is there; after an empty look waits for the next record.
+    fn consume(&mut self) -> Result<(), RunError> {
+        let (at_most, wait_ms) = match self.pace.idle {
+            true => (1, IDLE_MS),
+            false => (MAX_BATCH, 0),
+        };
+        let mut faults = Vec::new();
+        let batch = self.member.take(at_most, wait_ms);
+        self.pace.idle = batch.is_empty();
+        self.pace.backlog = batch.len() == MAX_BATCH;
+        let mut headers = Vec::new();
+        let mut lane = None;
+        for polled in batch.iter() {
+            let message = match polled {
+                Polled::Message(message) => message,
+                Polled::Fault(partition, code) => {
+                    faults.push((partition, code));
+                    continue;
+                }
+            };
+            // Records come in runs of one partition.
+            let partition = message.partition();
+            if !matches!(&lane, Some((known, _)) if *known == partition) {
+                lane = self.lanes.get_mut(partition).map(|lane| (partition, lane));
+            }
+            // A partition that we do not own any more has no lane: its new owner reads the record.
+            if let Some((_, lane)) = &mut lane {
+                self.detector
+                    .take(message, &mut headers, lane, &mut self.round);
+            }
+        }
+        drop(batch);
+        for (partition, code) in faults {
+            self.fault(partition, code)?;
+        }
+        Ok(())
+    }
+
+    /// What the consumer has to say about a partition.
+    fn fault(&mut self, partition: Partition, code: RDKafkaErrorCode) -> Result<(), RunError> {
+        let Some(lane) = self.lanes.get_mut(partition) else {
+            return Ok(());
+        };
+        let topic = &self.shared.settings.topics.events;
+        if code != RDKafkaErrorCode::AutoOffsetReset {
+            let text = format!("{topic}/{partition}: {code}");
+            self.shared.log.fault(code as i32, &text);
+            return Ok(());
+        }
+        let wanted = lane.next();
+        loop {
+            match self.member.ends(partition) {
+                Ok((earliest, _)) => {
+                    OffsetsLost {
+                        topic,
+                        partition,
+                        wanted,
+                        earliest,
+                    }
+                    .tell(&self.shared.hooks.metrics);
+                    lane.resume_at(earliest);
+                    // Fetching has ended for this partition, so it has to be assigned anew.
+                    return self.restart(&[(partition, earliest)]);
+                }
+                Err(SourceError::Away(_)) if !self.shared.hooks.stop.is_told() => {}
+                Err(error) => return Err(self.source(error)),
+            }
+        }
+    }
+
+    /// Commits the round if there is anything to commit. An aborted one is undone, to be read again.
+    fn commit(&mut self) -> Result<(), RunError> {
+        if self.round.is_empty() && !self.lanes.have_moved() {
+            return Ok(());
+        }
+        let started = Instant::now();
+        match self.publish() {
+            Ok(()) => {
+                self.committed(started);
+                Ok(())
+            }
+            Err(PublishError::Aborted(reason)) => {
+                let worker = self.number;
+                let reason = &reason;
+                Aborted { worker, reason }.tell(&self.shared.hooks.metrics);
+                self.undo();
+                Ok(())
+            }
+            Err(PublishError::TooLarge) if self.detector.max_dead_letter > PLAIN_RECORD => {
+                self.detector.max_dead_letter = PLAIN_RECORD;
+                let topic = &self.shared.settings.topics.dead_letter;
+                DeadLetterCut { topic }.tell();
+                self.undo();
+                Ok(())
+            }
+            Err(error) => Err(RunError::of_publish(error, &self.shared.settings.instance)),
+        }
+    }
+
+    fn publish(&self) -> Result<(), PublishError> {
+        let broken = |error: SourceError| PublishError::Broken(error.to_string());
+        let offsets = self.member.offsets(self.lanes.offsets()).map_err(broken)?;
+        let no_group = || PublishError::Broken("the consumer has no group".to_owned());
+        let group = self.member.group().ok_or_else(no_group)?;
+        self.outbox
+            .publish(self.round.records(), &offsets, &group)?;
+        if self.outbox.holds_offsets() {
+            return Ok(());
+        }
+        let committed = self.member.commit(&offsets);
+        committed.map_err(|error| PublishError::Aborted(error.to_string()))
+    }
+
+    /// The round is on the topics: now it may be seen.
+    fn committed(&mut self, started: Instant) {
+        let metrics = &self.shared.hooks.metrics;
+        let took = started.elapsed();
+        self.lanes.commit();
+        self.labels.add(&mut self.detector.tally);
+        Committed {
+            took,
+            alerts: self.round.alerts(),
+            dead_letters: self.round.dead_letters(),
+        }
+        .tell(metrics);
+        let now = now_ms();
+        let (alerts, times) = self.round.take_committed();
+        for time in times.flatten() {
+            metrics.alerted_after((now - time.as_millis()).max(0) as f64 / 1000.0);
+        }
+        self.shared.hooks.hot.publish(alerts);
+        self.pace.last_commit = started + took;
+        self.pace.commit_took = took;
+        self.aborts = 0;
+    }
+
+    /// Nothing of the round was visible; everything is as after the last commit, and records will be read again.
+    fn undo(&mut self) {
+        self.reposition = self.lanes.roll_back();
+        self.round.clear();
+        self.detector.tally.clear();
+        self.shared
+            .hooks
+            .stop
+            .wait(BACKOFF * (1 << self.aborts.min(5)));
+        self.aborts += 1;
+    }
+
+    /// After an undone round: reads from the committed offsets again. `false` if it could not yet.
+    fn move_back(&mut self) -> Result<bool, RunError> {
+        if self.reposition.is_empty() {
+            return Ok(true);
+        }
+        match self.member.seek(&self.reposition) {
+            Ok(()) => self.reposition.clear(),
+            Err(SourceError::Away(_)) => {
+                // A partition that is not being fetched cannot seek.
+                let positions = std::mem::take(&mut self.reposition);
+                self.restart(&positions)?;
+            }
+            Err(error) => return Err(self.source(error)),
+        }
+        self.pace.idle = false;
+        Ok(true)
+    }
+
+    /// Begins partitions of ours anew at these offsets.
+    fn restart(&self, positions: &[(Partition, Offset)]) -> Result<(), RunError> {
+        let partitions: Vec<_> = positions.iter().map(|(partition, _)| *partition).collect();
+        let restarted = self.member.unassign(&partitions);
+        restarted
+            .and_then(|()| self.member.assign(positions))
+            .map_err(|error| self.source(error))
+    }
+
+    fn apply(&mut self, change: Change) -> Result<(), RunError> {
+        match change {
+            Change::Assigned(partitions) => self.accept(&partitions),
+            Change::Revoked { partitions, lost } => {
+                if lost {
+                    // Others may own them: what we did not commit, they do.
+                    self.reposition = self.lanes.roll_back();
+                    self.round.clear();
+                    self.detector.tally.clear();
+                } else {
+                    self.commit()?;
+                }
+                self.give_back(&partitions, lost)
+            }
+        }
+    }
+
+    fn accept(&mut self, partitions: &[Partition]) -> Result<(), RunError> {
+        let (start, known) = (self.shared.settings.start, self.shared.known);
+        let begins = loop {
+            match self.member.resolve(partitions, start, known, now_ms()) {
+                Ok(begins) => break begins,
+                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
+                // The broker log has the reason.
+                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
+                Err(error) => return Err(self.source(error)),
+            }
+        };
+        let topic = &self.shared.settings.topics.events;
+        let mut positions = Vec::with_capacity(begins.len());
+        for (partition, begin) in begins {
+            let restoring = Instant::now();
+            self.lanes.open(&self.shared.rules, topic, partition, begin);
+            self.shared
+                .hooks
+                .metrics
+                .restored_after(restoring.elapsed().as_secs_f64());
+            positions.push((partition, begin.offset()));
+        }
+        self.member.assign(&positions).map_err(|e| self.source(e))?;
+        Assigned {
+            worker: self.number,
+            partitions: &positions,
+        }
+        .tell();
+        self.observe(Instant::now());
+        if !self.assigned {
+            self.assigned = true;
+            if self.shared.hooks.readiness.worker_assigned() {
+                self.shared.running();
+            }
+        }
+        Ok(())
+    }
+
+    fn give_back(&mut self, partitions: &[Partition], lost: bool) -> Result<(), RunError> {
+        self.lanes.close(partitions);
+        self.reposition
+            .retain(|(partition, _)| !partitions.contains(partition));
+        self.member
+            .unassign(partitions)
+            .map_err(|e| self.source(e))?;
+        Revoked {
+            worker: self.number,
+            partitions,
+            lost,
+            topic: &self.shared.settings.topics.events,
+        }
+        .tell(&self.shared.hooks.metrics);
+        if lost && self.assigned {
+            self.assigned = false;
+            self.shared.hooks.readiness.worker_unassigned();
+        }
+        Ok(())
+    }
+
+    /// Updates what is known of each partition.
+    fn observe(&mut self, now: Instant) {
+        self.observed = now;
+        self.outbox.serve();
+        let metrics = &self.shared.hooks.metrics;
+        for (partition, lane) in self.lanes.iter() {
+            metrics.set_leads(partition, lane.engine.leads());
+            if let Some(end) = self.member.known_end(partition) {
+                let behind = (end.0 - lane.next().0).max(0);
+                metrics.set_lag(&self.shared.settings.topics.events, partition, behind);
+            }
+        }
+    }
+
+    fn source(&self, error: SourceError) -> RunError {
+        RunError::of_source(error, &self.shared.settings.instance)
+    }
+}

@@ -1,0 +1,31 @@
+//! A record that waits for its commit round.
+
+/// Which topic a record goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The alert topic.
+    Alerts,
+    /// The dead-letter topic.
+    DeadLetters,
+}
+
+/// A record to be published; the partition follows from the key, by Java's hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub target: Target,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its headers in order.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Outgoing {
+    /// Bytes of key and value.
+    pub fn size(&self) -> usize {
+        let size = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
+        size(&self.key) + size(&self.value)
+    }
+}

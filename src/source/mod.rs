@@ -1,0 +1,13 @@
+//! What is read from Kafka: the group member of a worker, batches of records, positions, and one-shot readers.
+
+mod batch;
+mod consumer;
+mod probe;
+mod reader;
+mod start;
+
+pub use batch::{Batch, BatchQueue, MAX_BATCH, Message, Polled, c_name};
+pub use consumer::{Change, Member, Membership, SourceError};
+pub use probe::{Probe, ProbeFault};
+pub use reader::{Begin, Reader};
+pub use start::{Known, Resolution};

@@ -1,0 +1,162 @@
+//! Questions to the brokers that belong to no worker: do you answer, which topics are there, is the group new.
+
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::config::settings::Kafka;
+use crate::telemetry::broker_log::{BrokerLog, Trouble};
+
+/// Why a question was not answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProbeFault {
+    /// No answer, or a refusal that may end: one line that says where and why.
+    Away(String),
+    /// librdkafka refuses the configuration.
+    Config(String),
+    /// We may not see the topic.
+    Forbidden(String),
+}
+
+impl fmt::Display for ProbeFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(text) | Self::Config(text) | Self::Forbidden(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The callbacks of clients that are no group members.
+pub(super) struct Quiet(pub(super) BrokerLog);
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        self.0.line(level as i32, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
+        self.0.fault(code, reason);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// A client that only asks; it never joins the group.
+pub struct Probe {
+    consumer: BaseConsumer<Quiet>,
+    brokers: String,
+    log: BrokerLog,
+}
+
+impl Probe {
+    /// A client of the group; contacts nobody yet.
+    ///
+    /// # Errors
+    /// [`ProbeFault::Config`].
+    pub fn new(kafka: &Kafka, group: &str, log: BrokerLog) -> Result<Self, ProbeFault> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", kafka.bootstrap());
+        for (name, value) in kafka.client_properties() {
+            config.set(name, value);
+        }
+        config.set("group.id", group);
+        config.set("enable.auto.commit", "false");
+        let consumer = config
+            .create_with_context(Quiet(log.clone()))
+            .map_err(|error| ProbeFault::Config(refused(&error)))?;
+        Ok(Self {
+            consumer,
+            brokers: kafka.bootstrap(),
+            log,
+        })
+    }
+
+    /// Partitions of a topic; `None` if there is no such topic.
+    ///
+    /// # Errors
+    /// [`ProbeFault::Away`] or [`ProbeFault::Forbidden`].
+    pub fn partitions(&self, topic: &str, wait: Duration) -> Result<Option<i32>, ProbeFault> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), wait);
+        self.serve();
+        let metadata = metadata.map_err(|error| self.away(&error))?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
+        match found.error().map(RDKafkaErrorCode::from) {
+            None => Ok(i32::try_from(found.partitions().len())
+                .ok()
+                .filter(|n| *n > 0)),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                Err(ProbeFault::Forbidden(format!(
+                    "no access to topic {topic}: {}",
+                    RDKafkaErrorCode::TopicAuthorizationFailed
+                )))
+            }
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                Ok(None)
+            }
+            Some(other) => Err(ProbeFault::Away(format!("topic {topic}: {other}"))),
+        }
+    }
+
+    /// Whether the group has committed an offset of any of the topic's partitions.
+    ///
+    /// # Errors
+    /// [`ProbeFault::Away`].
+    pub fn has_committed(
+        &self,
+        topic: &str,
+        partitions: i32,
+        wait: Duration,
+    ) -> Result<bool, ProbeFault> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        let committed = self.consumer.committed_offsets(list, wait);
+        self.serve();
+        let committed = committed.map_err(|error| self.away(&error))?;
+        Ok(committed
+            .elements()
+            .iter()
+            .any(|element| matches!(element.offset(), Offset::Offset(_))))
+    }
+
+    /// Lets callbacks speak.
+    fn serve(&self) {
+        // One event a call; faults come in pairs.
+        for _ in 0..16 {
+            let _ = self.consumer.poll(Duration::ZERO);
+        }
+    }
+
+    fn away(&self, error: &KafkaError) -> ProbeFault {
+        let brokers = &self.brokers;
+        ProbeFault::Away(match self.log.take_trouble() {
+            Some((Trouble::Authentication, text)) => {
+                format!("Kafka at {brokers} refuses the credentials: {text}")
+            }
+            Some((Trouble::Tls, text)) => format!("no TLS with Kafka at {brokers}: {text}"),
+            Some((_, text)) => format!("cannot reach Kafka at {brokers}: {text}"),
+            None => {
+                let code = error.rdkafka_error_code();
+                let text = code.map_or_else(|| error.to_string(), |code| code.to_string());
+                format!("cannot reach Kafka at {brokers}: {text}")
+            }
+        })
+    }
+}
+
+/// Names the property; its value may be a secret.
+pub(super) fn refused(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, _, name, _) => {
+            format!("kafka.properties: {name} is refused by librdkafka")
+        }
+        other => format!("kafka.properties: {other}"),
+    }
+}

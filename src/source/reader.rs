@@ -1,0 +1,120 @@
+//! A reader of a whole topic outside any group: for `tail` and `capture`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::Message as _;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
+
+use super::probe::{Probe, ProbeFault, Quiet, refused};
+use crate::config::settings::Kafka;
+use crate::core::ids::Partition;
+use crate::telemetry::broker_log::BrokerLog;
+
+/// How long brokers may take to answer a command.
+const ASK: Duration = Duration::from_secs(8);
+
+/// Where reading begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At the first record that is still there.
+    Beginning,
+    /// At what comes from now on.
+    End,
+}
+
+/// All partitions of one topic, read_committed.
+pub struct Reader {
+    consumer: BaseConsumer<Quiet>,
+    /// Partitions that have not reached the end that they had when reading began.
+    open: BTreeMap<Partition, i64>,
+}
+
+impl Reader {
+    /// Opens the topic; `Ok(None)` if there is no such topic.
+    ///
+    /// # Errors
+    /// Why the brokers give no answer within about ten seconds.
+    pub fn open(
+        kafka: &Kafka,
+        group: &str,
+        topic: &str,
+        begin: Begin,
+    ) -> Result<Option<Self>, ProbeFault> {
+        let log = BrokerLog::default();
+        let probe = Probe::new(kafka, group, log.clone())?;
+        let Some(partitions) = probe.partitions(topic, ASK)? else {
+            return Ok(None);
+        };
+        let consumer = consumer(kafka, group, log)?;
+        let mut list = TopicPartitionList::new();
+        let mut open = BTreeMap::new();
+        for partition in (0..partitions).map(Partition) {
+            let ends = consumer.fetch_watermarks(topic, partition.0, ASK);
+            let (low, end) = ends.map_err(|error| ProbeFault::Away(error.to_string()))?;
+            let first = match begin {
+                Begin::Beginning => low,
+                Begin::End => end,
+            };
+            let added = list.add_partition_offset(topic, partition.0, RdOffset::Offset(first));
+            added.map_err(|error| ProbeFault::Config(error.to_string()))?;
+            if first < end {
+                open.insert(partition, end);
+            }
+        }
+        let assigned = consumer.assign(&list);
+        assigned.map_err(|error| ProbeFault::Config(error.to_string()))?;
+        Ok(Some(Self { consumer, open }))
+    }
+
+    /// Whether every partition reached the end that it had when reading began.
+    pub fn at_end(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The next record, if one comes within `wait`.
+    pub fn next(&mut self, wait: Duration) -> Option<BorrowedMessage<'_>> {
+        match self.consumer.poll(wait)? {
+            Ok(message) => {
+                let partition = Partition(message.partition());
+                if self
+                    .open
+                    .get(&partition)
+                    .is_some_and(|end| message.offset() + 1 >= *end)
+                {
+                    self.open.remove(&partition);
+                }
+                Some(message)
+            }
+            // Control records of transactions take offsets too: then no record is the last one, but the end is told.
+            Err(KafkaError::PartitionEOF(partition)) => {
+                self.open.remove(&Partition(partition));
+                None
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+fn consumer(kafka: &Kafka, group: &str, log: BrokerLog) -> Result<BaseConsumer<Quiet>, ProbeFault> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.bootstrap());
+    config.set("fetch.queue.backoff.ms", "5");
+    for (name, value) in kafka.client_properties() {
+        config.set(name, value);
+    }
+    // A group is named because librdkafka wants one; nothing is committed and nobody joins it.
+    config.set("group.id", group);
+    config.set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false");
+    config.set("enable.partition.eof", "true");
+    config.set("auto.offset.reset", "earliest");
+    config.set("isolation.level", "read_committed");
+    config
+        .create_with_context(Quiet(log))
+        .map_err(|error| ProbeFault::Config(refused(&error)))
+}

@@ -1,0 +1,195 @@
+//! What librdkafka has to say, in our log: once a minute at most for each thing, and the newest fault for who asks.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, error, info, warn};
+
+/// The same message again only after this.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Different messages remembered; more than librdkafka has templates.
+const MAX_REMEMBERED: usize = 256;
+
+/// What kind of trouble the brokers gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Name not resolved, connection refused or lost, timed out.
+    Unreachable,
+    /// Wrong credentials.
+    Authentication,
+    /// TLS could not be agreed on.
+    Tls,
+    /// Anything else.
+    Other,
+}
+
+/// Shared by all clients of a process; a clone is another handle.
+#[derive(Clone, Debug, Default)]
+pub struct BrokerLog(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    starting: bool,
+    last: HashMap<String, Instant>,
+    trouble: Option<(Trouble, String)>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            starting: true,
+            last: HashMap::new(),
+            trouble: None,
+        }
+    }
+}
+
+impl Trouble {
+    /// By librdkafka's number of an error (`rd_kafka_resp_err_t`).
+    fn of(code: i32) -> Self {
+        match code {
+            -169 => Self::Authentication,
+            -181 => Self::Tls,
+            // Transport, resolve, all brokers down, timed out.
+            -195 | -193 | -187 | -185 => Self::Unreachable,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl BrokerLog {
+    /// A line of librdkafka's own log; the level is that of syslog, 0 the worst and 7 for developers.
+    pub fn line(&self, level: i32, facility: &str, text: &str) {
+        // Connection faults come as errors too, with a class: no second line for them.
+        let level = match facility {
+            "FAIL" | "ERROR" => 7,
+            _ => level,
+        };
+        if level == 7 || !self.is_new(facility, text, Instant::now()) {
+            debug!(facility, "kafka: {text}");
+            return;
+        }
+        match level {
+            ..=3 => error!(facility, "kafka: {text}"),
+            4 => warn!(facility, "kafka: {text}"),
+            _ => info!(facility, "kafka: {text}"),
+        }
+    }
+
+    /// A fault that a client reports, with librdkafka's number for it.
+    pub fn fault(&self, code: i32, text: &str) {
+        let text = clear(text);
+        if self.remember(Trouble::of(code), text) && self.is_new("", text, Instant::now()) {
+            warn!("kafka: {text}");
+        } else {
+            debug!("kafka: {text}");
+        }
+    }
+
+    /// Whether somebody should read it: while starting, the one who asks tells of it in its own line.
+    fn remember(&self, trouble: Trouble, text: &str) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Wrong credentials also look like a lost connection; the cause must not be hidden by its effect.
+        let hides = matches!(
+            &state.trouble,
+            Some((Trouble::Authentication | Trouble::Tls, _))
+        ) && matches!(trouble, Trouble::Unreachable | Trouble::Other);
+        if !hides {
+            state.trouble = Some((trouble, text.to_owned()));
+        }
+        !state.starting
+    }
+
+    /// From now on faults are logged as they come.
+    pub fn started(&self) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (state.starting, state.trouble) = (false, None);
+    }
+
+    /// The newest fault since the last call.
+    pub fn take_trouble(&self) -> Option<(Trouble, String)> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.trouble.take()
+    }
+
+    fn is_new(&self, facility: &str, text: &str, now: Instant) -> bool {
+        // Digits are ports, counts, milliseconds: the same message for our purpose.
+        let key: String = [facility, " ", text]
+            .iter()
+            .flat_map(|part| part.chars())
+            .filter(|c| !c.is_ascii_digit())
+            .collect();
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.last.len() >= MAX_REMEMBERED {
+            state
+                .last
+                .retain(|_, last| now.duration_since(*last) < QUIET);
+        }
+        if state.last.len() >= MAX_REMEMBERED {
+            return false;
+        }
+        match state.last.get(&key) {
+            Some(last) if now.duration_since(*last) < QUIET => false,
+            _ => {
+                state.last.insert(key, now);
+                true
+            }
+        }
+    }
+}
+
+/// Without the thread and client name that librdkafka puts in front: `[thrd:…]: `.
+fn clear(text: &str) -> &str {
+    text.strip_prefix("[thrd:")
+        .and_then(|rest| rest.split_once("]: "))
+        .map_or(text, |(_, text)| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_message_is_new_once_a_minute() {
+        let log = BrokerLog::default();
+        let start = Instant::now();
+        #[rustfmt::skip]
+        let rows = [
+            (0,      "127.0.0.1:9092: refused (after 2ms)", true,  "first"),
+            (1,      "127.0.0.1:9092: refused (after 7ms)", false, "the same but for its digits"),
+            (2,      "timed out",                           true,  "another"),
+            (59_999, "127.0.0.1:9092: refused (after 2ms)", false, "a millisecond early"),
+            (60_000, "127.0.0.1:9092: refused (after 2ms)", true,  "the minute is over"),
+        ];
+        for (ms, text, new, why) in rows {
+            let now = start + Duration::from_millis(ms);
+            assert_eq!(log.is_new("", text, now), new, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_lost_connection_does_not_hide_wrong_credentials() {
+        let log = BrokerLog::default();
+        log.fault(-169, "[thrd:sasl/x]: SASL authentication error");
+        log.fault(-195, "connection closed");
+        let expected = (
+            Trouble::Authentication,
+            "SASL authentication error".to_owned(),
+        );
+        assert_eq!(log.take_trouble(), Some(expected));
+        assert_eq!(log.take_trouble(), None, "taken");
+    }
+
+    #[test]
+    fn memory_of_messages_is_bounded() {
+        let log = BrokerLog::default();
+        let now = Instant::now();
+        for index in 0..MAX_REMEMBERED * 2 {
+            log.is_new("", &"x".repeat(index), now);
+        }
+        let state = log.0.lock().expect("not poisoned");
+        assert_eq!(state.last.len(), MAX_REMEMBERED);
+    }
+}

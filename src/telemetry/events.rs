@@ -1,0 +1,232 @@
+//! One struct for each thing that happens while running; `tell` updates the metrics and writes the log.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use super::Metrics;
+use super::log::lead_hash;
+use crate::core::ids::{Offset, Partition};
+
+/// The brokers do not answer, or refuse us; we will ask again.
+#[derive(Debug)]
+pub struct BrokersAway<'a> {
+    /// One line: where, and why.
+    pub reason: &'a str,
+    /// When we ask again.
+    pub retry_after: Duration,
+}
+
+impl BrokersAway<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        let seconds = self.retry_after.as_secs();
+        error!("{}; trying again in {seconds} s", self.reason);
+    }
+}
+
+/// A topic of ours was missing and was created.
+#[derive(Debug)]
+pub struct TopicCreated<'a> {
+    /// Its name.
+    pub topic: &'a str,
+    /// Its partitions.
+    pub partitions: i32,
+}
+
+impl TopicCreated<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        info!(
+            topic = self.topic,
+            partitions = self.partitions,
+            "topic created"
+        );
+    }
+}
+
+/// A worker got partitions.
+#[derive(Debug)]
+pub struct Assigned<'a> {
+    /// The worker's number.
+    pub worker: usize,
+    /// What it got, and where it begins.
+    pub partitions: &'a [(Partition, Offset)],
+}
+
+impl Assigned<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        info!(worker = self.worker, partitions = %list(self.partitions), "partitions assigned");
+    }
+}
+
+/// A worker gave partitions back, or lost them.
+#[derive(Debug)]
+pub struct Revoked<'a> {
+    /// The worker's number.
+    pub worker: usize,
+    /// Which.
+    pub partitions: &'a [Partition],
+    /// Whether others may own them already: the open round was dropped.
+    pub lost: bool,
+    /// The topic.
+    pub topic: &'a str,
+}
+
+impl Revoked<'_> {
+    /// Logs it and forgets the partitions' gauges.
+    pub fn tell(&self, metrics: &Metrics) {
+        for partition in self.partitions {
+            metrics.forget_partition(self.topic, *partition);
+        }
+        let partitions: Vec<String> = self.partitions.iter().map(ToString::to_string).collect();
+        let partitions = partitions.join(" ");
+        if self.lost {
+            warn!(worker = self.worker, partitions, "partitions lost");
+        } else {
+            info!(worker = self.worker, partitions, "partitions revoked");
+        }
+    }
+}
+
+fn list(partitions: &[(Partition, Offset)]) -> String {
+    let texts: Vec<String> = partitions
+        .iter()
+        .map(|(partition, offset)| format!("{partition}@{offset}"))
+        .collect();
+    texts.join(" ")
+}
+
+/// A commit round is on the topics.
+#[derive(Debug)]
+pub struct Committed {
+    /// From begin to committed.
+    pub took: Duration,
+    /// Alerts in it.
+    pub alerts: usize,
+    /// Dead letters in it.
+    pub dead_letters: usize,
+}
+
+impl Committed {
+    /// Observes its duration.
+    pub fn tell(&self, metrics: &Metrics) {
+        metrics.commit_seconds().observe(self.took.as_secs_f64());
+        if self.alerts + self.dead_letters > 0 {
+            let (alerts, dead_letters) = (self.alerts, self.dead_letters);
+            debug!(alerts, dead_letters, took = ?self.took, "round committed");
+        }
+    }
+}
+
+/// A commit round could not be committed; it was undone and its records are read again.
+#[derive(Debug)]
+pub struct Aborted<'a> {
+    /// The worker's number.
+    pub worker: usize,
+    /// Why.
+    pub reason: &'a str,
+}
+
+impl Aborted<'_> {
+    /// Counts and logs it.
+    pub fn tell(&self, metrics: &Metrics) {
+        metrics.aborts().inc();
+        warn!(
+            worker = self.worker,
+            "round aborted, done again: {}", self.reason
+        );
+    }
+}
+
+/// Records were removed from the events topic before we read them.
+#[derive(Debug)]
+pub struct OffsetsLost<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: Partition,
+    /// What we wanted to read next.
+    pub wanted: Offset,
+    /// What is there still.
+    pub earliest: Offset,
+}
+
+impl OffsetsLost<'_> {
+    /// Counts the records and logs the gap.
+    pub fn tell(&self, metrics: &Metrics) {
+        let lost = u64::try_from(self.earliest.0 - self.wanted.0).unwrap_or(0);
+        metrics.offsets_lost().inc_by(lost);
+        error!(
+            topic = self.topic,
+            partition = self.partition.0,
+            wanted = self.wanted.0,
+            earliest = self.earliest.0,
+            lost,
+            "records were gone before they were read: resuming at the earliest"
+        );
+    }
+}
+
+/// A record's key is not the key of its lead. Told once by each worker; the metric counts all.
+#[derive(Debug)]
+pub struct ForeignKey<'a> {
+    /// The record.
+    pub source: &'a str,
+    /// The key of the lead in the event.
+    pub lead: &'a str,
+}
+
+impl ForeignKey<'_> {
+    /// Logs it, with the fix.
+    pub fn tell(&self) {
+        warn!(
+            record = self.source,
+            lead = lead_hash(self.lead),
+            "a record's key is not its lead's key, so one lead's events may lie on several partitions and count apart: \
+             let the producer key records by the first present of `lead_key`, or set `lead_key` to what the records \
+             are keyed by (told once; hotlead_foreign_keys_total counts)"
+        );
+    }
+}
+
+/// A dead letter is larger than its topic takes: it is passed on without its value.
+#[derive(Debug)]
+pub struct DeadLetterCut<'a> {
+    /// The topic.
+    pub topic: &'a str,
+}
+
+impl DeadLetterCut<'_> {
+    /// Logs it, with the fix.
+    pub fn tell(&self) {
+        error!(
+            topic = self.topic,
+            "a dead letter is larger than the topic takes; such ones are passed on without their value from now on: \
+             raise max.message.bytes of the topic, then read the record at its coordinates (hotlead_source)"
+        );
+    }
+}
+
+/// Every worker consumes.
+#[derive(Debug)]
+pub struct Running<'a> {
+    /// The consumer group.
+    pub group: &'a str,
+    /// This process within it.
+    pub instance: &'a str,
+    /// Where events come from.
+    pub topic: &'a str,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+impl Running<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        let (group, instance, topic, workers) =
+            (self.group, self.instance, self.topic, self.workers);
+        info!(group, instance, topic, workers, "running");
+    }
+}

@@ -1,0 +1,35 @@
+//! The log: text or JSON on stderr, filtered by `HOTLEAD_LOG` (as `RUST_LOG` elsewhere; `info` without it).
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::settings::LogFormat;
+
+/// Names the filter.
+pub const FILTER_VARIABLE: &str = "HOTLEAD_LOG";
+
+/// Starts the log of this process. A second call changes nothing.
+pub fn init(format: LogFormat) {
+    let filter =
+        EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(colour);
+    let started = match format {
+        LogFormat::Text => builder.finish().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    };
+    // It fails only if a log was started before.
+    let _ = started;
+}
+
+/// A lead's name in the log: keys can be e-mail addresses, so eight digits of a hash stand for it.
+pub fn lead_hash(lead: &str) -> String {
+    format!("{:08x}", xxhash_rust::xxh3::xxh3_64(lead.as_bytes()) as u32)
+}

@@ -1,0 +1,267 @@
+//! The metrics of the whole program, by the names that interface.md pins.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::core::ids::Partition;
+
+/// Names and values of a metric's labels, from closed sets or the rules file.
+pub type LabelSet = Vec<(&'static str, String)>;
+
+type Counters = Family<LabelSet, Counter>;
+type Gauges = Family<LabelSet, Gauge>;
+type Histograms = Family<LabelSet, Histogram>;
+
+/// Seconds from an event to its alert: from one quick transaction to a day of backlog.
+const WAITING: [f64; 16] = [
+    0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0,
+    86_400.0,
+];
+
+/// Seconds of one commit.
+const COMMITTING: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0,
+];
+
+/// A clone is another handle to the same numbers.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    events: Counters,
+    decisions: Counters,
+    alerts: Counters,
+    dead_letters: Counters,
+    clamped: Counter,
+    foreign_keys: Counter,
+    offsets_lost: Counter,
+    aborts: Counter,
+    deliveries: Counters,
+    delivery_attempts: Counters,
+    event_to_alert: Histogram,
+    event_to_delivered: Histograms,
+    commit: Histogram,
+    restore: Histogram,
+    leads: Gauges,
+    lag: Gauges,
+}
+
+fn waiting() -> Histogram {
+    Histogram::new(WAITING)
+}
+
+fn committing() -> Histogram {
+    Histogram::new(COMMITTING)
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+impl Metrics {
+    /// What [`Self::encode`] gives, for the header of an HTTP answer.
+    pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+    /// All families, every number at 0.
+    #[rustfmt::skip]
+    pub fn new() -> Self {
+        let mut inner = Inner {
+            registry: Registry::with_prefix("hotlead"),
+            events: Counters::default(), decisions: Counters::default(), alerts: Counters::default(),
+            dead_letters: Counters::default(), clamped: Counter::default(), foreign_keys: Counter::default(),
+            offsets_lost: Counter::default(), aborts: Counter::default(), deliveries: Counters::default(),
+            delivery_attempts: Counters::default(), event_to_alert: waiting(),
+            event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
+            leads: Gauges::default(), lag: Gauges::default(),
+        };
+        let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
+        let r = &mut inner.registry;
+        r.register("events", "Events by what became of them", inner.events.clone());
+        r.register("decisions", "Decisions on touched rules", inner.decisions.clone());
+        r.register("alerts", "Alerts committed to the alert topic", inner.alerts.clone());
+        r.register("dead_letters", "Records that could not be read, by reason", inner.dead_letters.clone());
+        r.register("events_clamped", "Events from too far in the future, clamped to their record's timestamp", inner.clamped.clone());
+        r.register("foreign_keys", "Records whose key is not the key of their lead", inner.foreign_keys.clone());
+        r.register("offsets_lost", "Records that retention removed before they were read", inner.offsets_lost.clone());
+        r.register("aborts", "Commit rounds that were aborted and done again", inner.aborts.clone());
+        r.register("deliveries", "Deliveries by their terminal state", inner.deliveries.clone());
+        r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
+        r.register("event_to_alert_seconds", "From an event's record timestamp until its alert is committed", inner.event_to_alert.clone());
+        r.register("event_to_delivered_seconds", "From an event's record timestamp until its alert is delivered", inner.event_to_delivered.clone());
+        r.register("commit_seconds", "One commit round, from begin to committed", inner.commit.clone());
+        r.register("restore_seconds", "Restoring the state of one partition", inner.restore.clone());
+        r.register("leads", "Leads with state, by partition of the events topic", inner.leads.clone());
+        r.register("consumer_lag", "Log end offset less the next offset to read", inner.lag.clone());
+        r.register("build", "The program's version", build);
+        Self(Arc::new(inner))
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = encode(&mut text, &self.0.registry);
+        text
+    }
+
+    pub(super) fn events(&self, outcome: &str) -> Counter {
+        counter(&self.0.events, vec![("outcome", outcome.to_owned())])
+    }
+
+    pub(super) fn decisions(&self, rule: &str, decision: &str) -> Counter {
+        let labels = vec![("rule", rule.to_owned()), ("decision", decision.to_owned())];
+        counter(&self.0.decisions, labels)
+    }
+
+    pub(super) fn alerts(&self, rule: &str) -> Counter {
+        counter(&self.0.alerts, vec![("rule", rule.to_owned())])
+    }
+
+    pub(super) fn dead_letters(&self, reason: &str) -> Counter {
+        counter(&self.0.dead_letters, vec![("reason", reason.to_owned())])
+    }
+
+    pub(super) fn clamped(&self) -> &Counter<u64, AtomicU64> {
+        &self.0.clamped
+    }
+
+    pub(super) fn foreign_keys(&self) -> &Counter<u64, AtomicU64> {
+        &self.0.foreign_keys
+    }
+
+    pub(super) fn offsets_lost(&self) -> &Counter<u64, AtomicU64> {
+        &self.0.offsets_lost
+    }
+
+    pub(super) fn aborts(&self) -> &Counter<u64, AtomicU64> {
+        &self.0.aborts
+    }
+
+    pub(super) fn commit_seconds(&self) -> &Histogram {
+        &self.0.commit
+    }
+
+    /// A delivery reached its terminal state; `reason` is empty unless it was given up.
+    pub fn delivery(&self, sink: &str, outcome: &str, reason: &str) {
+        let labels = [("sink", sink), ("outcome", outcome), ("reason", reason)];
+        let labels = labels
+            .map(|(name, value)| (name, value.to_owned()))
+            .to_vec();
+        self.0.deliveries.get_or_create(&labels).inc();
+    }
+
+    /// One attempt to deliver.
+    pub fn delivery_attempt(&self, sink: &str, result: &str) {
+        let labels = vec![("sink", sink.to_owned()), ("result", result.to_owned())];
+        self.0.delivery_attempts.get_or_create(&labels).inc();
+    }
+
+    /// Seconds from an event's record timestamp until its alert is delivered.
+    pub fn delivered_after(&self, sink: &str, seconds: f64) {
+        let labels = vec![("sink", sink.to_owned())];
+        self.0
+            .event_to_delivered
+            .get_or_create(&labels)
+            .observe(seconds);
+    }
+
+    /// Seconds from an event's record timestamp until its alert is committed.
+    pub fn alerted_after(&self, seconds: f64) {
+        self.0.event_to_alert.observe(seconds);
+    }
+
+    /// Seconds that restoring one partition took.
+    pub fn restored_after(&self, seconds: f64) {
+        self.0.restore.observe(seconds);
+    }
+
+    /// Leads with state of one partition.
+    pub fn set_leads(&self, partition: Partition, leads: usize) {
+        let labels = vec![("partition", partition.to_string())];
+        let leads = i64::try_from(leads).unwrap_or(i64::MAX);
+        self.0.leads.get_or_create(&labels).set(leads);
+    }
+
+    /// Records of a partition that are not read yet.
+    pub fn set_lag(&self, topic: &str, partition: Partition, records: i64) {
+        self.0
+            .lag
+            .get_or_create(&lag_labels(topic, partition))
+            .set(records);
+    }
+
+    /// A partition is no longer ours: what we know of it is out of date.
+    pub fn forget_partition(&self, topic: &str, partition: Partition) {
+        self.0
+            .leads
+            .remove(&vec![("partition", partition.to_string())]);
+        self.0.lag.remove(&lag_labels(topic, partition));
+    }
+}
+
+fn counter(family: &Counters, labels: LabelSet) -> Counter {
+    family.get_or_create_owned(&labels)
+}
+
+fn lag_labels(topic: &str, partition: Partition) -> LabelSet {
+    vec![
+        ("topic", topic.to_owned()),
+        ("partition", partition.to_string()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_pinned_ones() {
+        let metrics = Metrics::new();
+        metrics.events("applied").inc();
+        metrics.decisions("surge", "fire").inc();
+        metrics.alerts("surge").inc();
+        metrics.dead_letters("not_json").inc();
+        metrics.delivery("crm", "delivered", "");
+        metrics.delivered_after("crm", 0.2);
+        metrics.set_leads(Partition(3), 7);
+        metrics.set_lag("engagement", Partition(3), 9);
+        let text = metrics.encode();
+        for line in [
+            "hotlead_events_total{outcome=\"applied\"} 1",
+            "hotlead_decisions_total{rule=\"surge\",decision=\"fire\"} 1",
+            "hotlead_alerts_total{rule=\"surge\"} 1",
+            "hotlead_dead_letters_total{reason=\"not_json\"} 1",
+            "hotlead_deliveries_total{sink=\"crm\",outcome=\"delivered\",reason=\"\"} 1",
+            "hotlead_event_to_alert_seconds_count 0",
+            "hotlead_event_to_delivered_seconds_count{sink=\"crm\"} 1",
+            "hotlead_commit_seconds_count 0",
+            "hotlead_leads{partition=\"3\"} 7",
+            "hotlead_consumer_lag{topic=\"engagement\",partition=\"3\"} 9",
+            "hotlead_restore_seconds_count 0",
+            "hotlead_build_info{version=",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+        metrics.forget_partition("engagement", Partition(3));
+        let text = metrics.encode();
+        assert!(!text.contains("partition=\"3\""), "{text}");
+    }
+}

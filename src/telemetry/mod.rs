@@ -1,0 +1,16 @@
+//! What can be seen from outside: metrics, the log, readiness, and the view of hot leads.
+//!
+//! One struct per thing that happens ([`events`]); telling it updates metrics and log together.
+
+pub mod broker_log;
+pub mod events;
+mod hot;
+pub mod log;
+mod metrics;
+mod readiness;
+mod tally;
+
+pub use hot::{HotLead, HotView};
+pub use metrics::Metrics;
+pub use readiness::Readiness;
+pub use tally::{Labels, Tally};

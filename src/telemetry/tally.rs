@@ -1,0 +1,233 @@
+//! Counting without cost: plain integers of one thread, added to the shared counters once per commit round.
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::Metrics;
+use crate::codec::Reason;
+use crate::core::engine::{Outcome, Outputs, Verdict};
+
+/// In the order of [`Outcome`]'s variants, then the one that never reaches the engine.
+const OUTCOMES: [&str; 5] = [
+    "applied",
+    "unmatched",
+    "duplicate",
+    "ignored",
+    "dead_letter",
+];
+
+/// In the order of [`verdict_index`].
+const VERDICTS: [&str; 5] = [
+    "fire",
+    "below_threshold",
+    "same_episode",
+    "suppressed",
+    "cooling_down",
+];
+
+/// In the order of [`Reason`]'s variants.
+const REASONS: [Reason; 9] = [
+    Reason::TooLarge,
+    Reason::Empty,
+    Reason::NotUtf8,
+    Reason::TooDeep,
+    Reason::NotJson,
+    Reason::UnknownFormat,
+    Reason::NoType,
+    Reason::BadTime,
+    Reason::NoLead,
+];
+
+/// What one thread counted since its last commit.
+#[derive(Debug)]
+pub struct Tally {
+    outcomes: [u64; OUTCOMES.len()],
+    reasons: [u64; REASONS.len()],
+    /// Rule after rule, each [`VERDICTS`].
+    decisions: Vec<u64>,
+    clamped: u64,
+    foreign_keys: u64,
+}
+
+impl Tally {
+    /// Nothing counted yet.
+    pub fn new(rules: usize) -> Self {
+        Self {
+            outcomes: [0; OUTCOMES.len()],
+            reasons: [0; REASONS.len()],
+            decisions: vec![0; rules * VERDICTS.len()],
+            clamped: 0,
+            foreign_keys: 0,
+        }
+    }
+
+    /// Counts what one step of the engine gave.
+    pub fn step(&mut self, out: &Outputs) {
+        self.outcomes[outcome_index(out.outcome)] += 1;
+        self.clamped += u64::from(out.clamped);
+        for decision in &out.decisions {
+            let index =
+                usize::from(decision.rule) * VERDICTS.len() + verdict_index(decision.verdict);
+            self.decisions[index] += 1;
+        }
+    }
+
+    /// Counts a record that could not be read.
+    pub fn dead_letter(&mut self, reason: Reason) {
+        self.outcomes[OUTCOMES.len() - 1] += 1;
+        self.reasons[reason as usize] += 1;
+    }
+
+    /// Counts a record whose key is not its lead's.
+    pub fn foreign_key(&mut self) {
+        self.foreign_keys += 1;
+    }
+
+    /// Forgets what was counted: the round was undone and its records come again.
+    pub fn clear(&mut self) {
+        self.outcomes.fill(0);
+        self.reasons.fill(0);
+        self.decisions.fill(0);
+        (self.clamped, self.foreign_keys) = (0, 0);
+    }
+}
+
+fn outcome_index(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Applied => 0,
+        Outcome::Unmatched => 1,
+        Outcome::Duplicate => 2,
+        Outcome::Ignored(_) => 3,
+    }
+}
+
+fn verdict_index(verdict: Verdict) -> usize {
+    match verdict {
+        Verdict::Fire => 0,
+        Verdict::BelowThreshold => 1,
+        Verdict::SameEpisode => 2,
+        Verdict::Suppressed(_) => 3,
+        Verdict::CoolingDown { .. } => 4,
+    }
+}
+
+/// The shared counters of a [`Tally`], looked up once. Making it also makes all of them visible, at 0.
+#[derive(Debug)]
+pub struct Labels {
+    metrics: Metrics,
+    outcomes: Vec<Counter>,
+    reasons: Vec<Counter>,
+    decisions: Vec<Counter>,
+    /// One a rule.
+    alerts: Vec<Counter>,
+}
+
+impl Labels {
+    /// Counters for the rules of these ids, in file order.
+    pub fn new<'a>(metrics: &Metrics, rules: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let decisions = rules
+            .clone()
+            .flat_map(|rule| VERDICTS.map(|verdict| metrics.decisions(rule, verdict)));
+        Self {
+            metrics: metrics.clone(),
+            outcomes: OUTCOMES.map(|outcome| metrics.events(outcome)).into(),
+            reasons: REASONS
+                .map(|reason| metrics.dead_letters(reason.name()))
+                .into(),
+            decisions: decisions.collect(),
+            alerts: rules.map(|rule| metrics.alerts(rule)).collect(),
+        }
+    }
+
+    /// Adds what was counted and clears it.
+    pub fn add(&self, tally: &mut Tally) {
+        let fixed = self.outcomes.iter().zip(&tally.outcomes);
+        let refused = self.reasons.iter().zip(&tally.reasons);
+        let decided = self.decisions.iter().zip(&tally.decisions);
+        for (counter, count) in fixed.chain(refused).chain(decided).filter(|(_, n)| **n > 0) {
+            counter.inc_by(*count);
+        }
+        let fired = tally
+            .decisions
+            .chunks_exact(VERDICTS.len())
+            .map(|rule| rule[0]);
+        for (counter, count) in self.alerts.iter().zip(fired).filter(|(_, n)| *n > 0) {
+            counter.inc_by(count);
+        }
+        self.metrics.clamped().inc_by(tally.clamped);
+        self.metrics.foreign_keys().inc_by(tally.foreign_keys);
+        tally.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::engine::Decision;
+
+    #[test]
+    fn labels_stand_where_the_indices_say() {
+        for (index, reason) in REASONS.into_iter().enumerate() {
+            assert_eq!(reason as usize, index, "{}", reason.name());
+        }
+        let until = crate::core::time::Timestamp::default();
+        let verdicts = [
+            Verdict::Fire,
+            Verdict::BelowThreshold,
+            Verdict::SameEpisode,
+            Verdict::Suppressed(0),
+            Verdict::CoolingDown { until },
+        ];
+        for verdict in verdicts {
+            assert_eq!(VERDICTS[verdict_index(verdict)], verdict.name());
+        }
+        let outcomes = [
+            Outcome::Applied,
+            Outcome::Unmatched,
+            Outcome::Duplicate,
+            Outcome::Ignored(0),
+        ];
+        for outcome in outcomes {
+            assert_eq!(OUTCOMES[outcome_index(outcome)], outcome.name());
+        }
+    }
+
+    #[test]
+    fn all_labels_are_there_from_the_start_and_counts_are_added_once() {
+        let metrics = Metrics::new();
+        let labels = Labels::new(&metrics, ["a", "b"].into_iter());
+        assert!(
+            metrics
+                .encode()
+                .contains("hotlead_dead_letters_total{reason=\"too_deep\"} 0")
+        );
+        assert!(
+            metrics
+                .encode()
+                .contains("hotlead_alerts_total{rule=\"b\"} 0")
+        );
+        let mut tally = Tally::new(2);
+        let decision = Decision {
+            rule: 1,
+            verdict: Verdict::Fire,
+        };
+        tally.step(&Outputs {
+            outcome: Outcome::Applied,
+            decisions: vec![decision],
+            ..Outputs::default()
+        });
+        tally.dead_letter(Reason::NoLead);
+        labels.add(&mut tally);
+        labels.add(&mut tally);
+        let text = metrics.encode();
+        for line in [
+            "hotlead_events_total{outcome=\"applied\"} 1",
+            "hotlead_events_total{outcome=\"dead_letter\"} 1",
+            "hotlead_dead_letters_total{reason=\"no_lead\"} 1",
+            "hotlead_decisions_total{rule=\"b\",decision=\"fire\"} 1",
+            "hotlead_decisions_total{rule=\"a\",decision=\"fire\"} 0",
+            "hotlead_alerts_total{rule=\"b\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}
