@@ -6,3 +6,5 @@ mod kafka;
 mod python;
 mod supervise;
 mod tidy;
+mod properties;
+mod scenarios;

@@ -11,7 +11,7 @@ use super::exit;
 use crate::backtest::decisions::{Alerts, Decisions};
 use crate::backtest::summary::Summary;
 use crate::backtest::{Backtest, Observer};
-use crate::config;
+use crate::config::{self, LoadError};
 use crate::core::event::FieldPath;
 use crate::core::rule::RuleSet;
 
@@ -44,8 +44,17 @@ fn key_field(text: &str) -> Result<FieldPath, String> {
 /// Runs it and answers with the exit code.
 pub fn run(options: &Options) -> u8 {
     let rules = match config::load_rules(&options.rules) {
-        Ok(spec) => Arc::new(RuleSet::compile(spec)),
-        Err(code) => return code,
+        Ok((spec, warnings)) => {
+            eprint!("{warnings}");
+            Arc::new(RuleSet::compile(spec))
+        }
+        Err(error) => {
+            eprint!("{error}");
+            return match error {
+                LoadError::Unreadable { .. } => exit::NO_INPUT,
+                LoadError::Faulty(_) => exit::CONFIG,
+            };
+        }
     };
     let events: Box<dyn BufRead> = match options.events.as_str() {
         "-" => Box::new(io::stdin().lock()),

@@ -77,6 +77,8 @@ fn id(kind: AlertKind, rule: &str, lead: &str, episode: &Episode, revision: u32)
         hash.update(text);
     }
     hash.update(episode.time.as_millis().to_le_bytes());
+    // The clock too: an event whose id was forgotten meanwhile may open another episode.
+    hash.update(episode.opened.as_millis().to_le_bytes());
     hash.update(episode.id.to_le_bytes());
     hash.update(revision.to_le_bytes());
     let digest = hash.finalize();

@@ -33,7 +33,7 @@ fn a_window_opens_an_episode_and_time_ends_it() {
         (HOUR - 1,     pricing(), "surge: below_threshold", "two"),
         (HOUR,         pricing(), "surge: fire",            "three, both ends of the hour included"),
         (HOUR,         pricing(), "surge: same_episode",    "hotter, but the same episode"),
-        (2 * HOUR,     pricing(), "surge: same_episode",    "three within the hour before this event: it goes on"),
+        (2 * HOUR,     pricing(), "surge: cooling_down",    "only two were left before this event: a new episode"),
         (3 * HOUR + 1, pricing(), "surge: below_threshold", "cold: the episode ended"),
         (3 * HOUR + 2, pricing(), "surge: below_threshold", "warm"),
         (3 * HOUR + 3, pricing(), "surge: fire",            "hot again, and the cooldown of 2h after 1h is over"),
