@@ -358,7 +358,7 @@ mod tests {
             ("\u{feff}a: ü\n", "{a@1:1=ü@1:4}"),
             ("ä: { ö: 1 }", "{ä@1:1={ö@1:6=1@1:9}}"),
             ("a: &x [1]\nb: *x\n", "{a@1:1=[1@1:8] b@2:1=[1@1:8]}"),
-            ("--- \n404: >-\n  two\n  lines\n", "{404@2:1=two lines@2:6}"),
+            ("--- \n404: >-\n  two\n  lines\n", "{404@2:1=two lines@3:3}"),
         ];
         for (text, want) in rows {
             let mut faults = Faults::new("f");

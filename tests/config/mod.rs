@@ -1,5 +1,6 @@
 //! Rules and config files from outside: faults, samples, schemas, and whatever bytes there may be.
 
+mod boundaries;
 mod check;
 mod faults;
 mod hostile;
