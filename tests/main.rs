@@ -1,10 +1,12 @@
 //! Every integration test, in one binary: linking librdkafka once is enough.
 
-mod twin;
 mod chromium;
+mod config;
 mod kafka;
+mod notify;
+mod properties;
 mod python;
+mod scenarios;
 mod supervise;
 mod tidy;
-mod properties;
-mod scenarios;
+mod twin;

@@ -1,11 +1,12 @@
 //! `hotlead check`: every fault of rules and config files.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::fault::{Faults, Severity};
-use crate::config::{self, Checked, LoadError};
+use crate::config::fault::{Faults, Place};
+use crate::config::{self, Checked};
 
 /// Nothing is wrong, warnings aside.
 const OK: u8 = 0;
@@ -49,7 +50,7 @@ impl Report {
     }
 
     fn add(&mut self, faults: &Faults) {
-        self.faulty |= faults.iter().any(|fault| fault.severity == Severity::Fault);
+        self.faulty |= faults.is_fatal();
         self.text.push_str(&faults.to_string());
     }
 
@@ -66,42 +67,36 @@ impl Report {
         match config::check(file) {
             Err(error) => {
                 self.unreadable = true;
-                self.text.push_str(&error.to_string());
+                let _ = writeln!(self.text, "cannot read {}: {error}", file.display());
             }
-            Ok((checked, mut faults)) => {
-                let rules = match checked {
-                    Checked::Config(Some((rules, place))) => match config::check(&rules) {
-                        Err(LoadError::Unreadable { path, error }) => {
-                            faults.add(
-                                place,
-                                "rules",
-                                format!("cannot read {}: {error}", path.display()),
-                            );
-                            None
-                        }
-                        Err(LoadError::Faulty(of_rules)) => Some((rules, of_rules)),
-                        Ok((Checked::Config(_), _)) => {
-                            faults.add(
-                                place,
-                                "rules",
-                                format!(
-                                    "must be a rules file, but {} is a config",
-                                    rules.display()
-                                ),
-                            );
-                            None
-                        }
-                        Ok((_, of_rules)) => Some((rules, of_rules)),
-                    },
-                    _ => None,
-                };
+            Ok((Checked::Config(Some((rules, place))), mut faults)) => {
+                let of_rules = rules_of(&rules, place, &mut faults);
+                faults.sort();
                 self.add(&faults);
-                if let Some((path, of_rules)) = rules
-                    && self.is_new(&path)
+                if let Some(of_rules) = of_rules
+                    && self.is_new(&rules)
                 {
                     self.add(&of_rules);
                 }
             }
+            Ok((_, faults)) => self.add(&faults),
         }
     }
+}
+
+/// The faults of the rules file that a config names at that place; what is no rules file is a fault of the config.
+fn rules_of(rules: &Path, place: Place, faults: &mut Faults) -> Option<Faults> {
+    let shown = rules.display();
+    match config::check(rules) {
+        Err(error) => faults.add(place, "rules", format!("cannot read {shown}: {error}")),
+        Ok((Checked::Config(_), _)) => {
+            faults.add(
+                place,
+                "rules",
+                format!("must be a rules file, but {shown} is a config"),
+            );
+        }
+        Ok((_, of_rules)) => return Some(of_rules),
+    }
+    None
 }

@@ -22,10 +22,10 @@ const FORBIDDEN_V4: [Ipv4Net; 14] = [
     v4([224, 0, 0, 0], 3),
 ];
 
-/// As above; `::/8` holds the loopback and every form that embeds an IPv4 address but NAT64.
-const FORBIDDEN_V6: [Ipv6Net; 11] = [
+/// As above; `::/8` holds the loopback, every form that embeds an IPv4 address, and local NAT64. Teredo (2001::/32) and
+/// the former site-local range (fec0::/10) lead to inner networks as well.
+const FORBIDDEN_V6: [Ipv6Net; 10] = [
     v6([0; 8], 8),
-    v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48),
     v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
     v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 32),
     v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
@@ -107,7 +107,7 @@ mod tests {
             ("203.0.112.255", false), ("203.0.113.0", true), ("203.0.114.0", false), ("223.255.255.255", false),
             ("224.0.0.0", true), ("239.255.255.255", true), ("240.0.0.0", true), ("255.255.255.255", true),
             ("::", true), ("::1", true), ("::7f00:1", true), ("::ffff:127.0.0.1", true), ("::ffff:8.8.8.8", false),
-            ("64:ff9b::7f00:1", true), ("64:ff9b::808:808", false), ("64:ff9b:1::1", true), ("64:ff9b:2::1", false),
+            ("64:ff9b::7f00:1", true), ("64:ff9b::808:808", false), ("64:ff9b:1::1", true), ("64:ff9b:2::1", true),
             ("100::1", true), ("100:0:0:1::1", false), ("2001:db8::1", true), ("2001:db9::1", false),
             ("2001::1", true), ("2002::1", true), ("2003::1", false), ("3fff:fff::1", true), ("3fff:1000::1", false),
             ("5f00::1", true), ("5f01::1", false), ("fbff::1", false), ("fc00::1", true), ("fdff::1", true),

@@ -115,7 +115,7 @@ impl Faults {
     }
 
     /// Brings them into the order of the file.
-    pub(super) fn sort(&mut self) {
+    pub fn sort(&mut self) {
         self.list.sort_by_key(|fault| (fault.line, fault.column));
         if self.left_out > 0
             && let Some(last) = self.list.last_mut()

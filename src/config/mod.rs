@@ -3,6 +3,7 @@
 pub mod address;
 mod client;
 pub mod fault;
+mod map;
 pub mod rules;
 mod scalar;
 pub mod schema;
@@ -100,11 +101,12 @@ pub fn load_rules(path: &Path) -> Result<(RulesSpec, Faults), LoadError> {
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn check(path: &Path) -> Result<(Checked, Faults), LoadError> {
+pub fn check(path: &Path) -> io::Result<(Checked, Faults)> {
     let typed = path.to_string_lossy();
     let text = match read_text(path) {
+        Ok(text) => text,
         Err(LoadError::Faulty(faults)) => return Ok((Checked::Unknown, faults)),
-        text => text?,
+        Err(LoadError::Unreadable { error, .. }) => return Err(error),
     };
     let mut faults = Faults::new(&typed);
     let Some(root) = tree::parse(&text, &mut faults) else {
@@ -167,9 +169,25 @@ fn read_text(path: &Path) -> Result<String, LoadError> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
-        let message = format!("must be UTF-8, byte {} is not", good + 1);
-        LoadError::Faulty(Faults::of_whole_file(&typed, message))
+        let mut faults = Faults::new(&typed);
+        faults.add(
+            end_of(&error.as_bytes()[..good]),
+            "file",
+            "must be UTF-8, this is not",
+        );
+        LoadError::Faulty(faults)
     })
+}
+
+/// The place after valid text.
+fn end_of(text: &[u8]) -> Place {
+    let text = String::from_utf8_lossy(text);
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Place {
+        line: number(text.matches('\n').count() + 1),
+        column: number(last.chars().count() + 1),
+    }
 }
 
 /// A file's bytes, one more than `most` if it has more: a device or a huge file is not read to its end.

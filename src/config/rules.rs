@@ -3,6 +3,7 @@
 mod condition;
 mod filter;
 mod keys;
+mod names;
 mod scoring;
 
 use std::collections::HashSet;
@@ -12,10 +13,11 @@ use sha2::{Digest, Sha256};
 use self::condition::{Scope, has_occurrence, is_momentary};
 use self::keys::{FLAG, RULE, SUPPRESSION};
 pub(super) use self::keys::{MATCHER, RULES_FILE};
-use super::fault::{Faults, Place, quote};
-use super::suggest::did_you_mean;
-use super::tree::{self, Entry, Node, Value};
-use super::view::{Map, View, optional};
+use self::names::Names;
+use super::fault::{Faults, Place};
+use super::map::Map;
+use super::tree::{self, Node, Value};
+use super::view::{View, optional};
 use crate::core::spec::{FlagSpec, HoldSpec, IgnoreSpec, Matcher, RuleSpec, RulesSpec, SignalSpec};
 use crate::core::time::Span;
 
@@ -118,54 +120,6 @@ struct Hex<'a>(&'a [u8]);
 impl std::fmt::LowerHex for Hex<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-/// Names that the file defines, well or badly: what refers to a bad one has no fault of its own.
-struct Names<'a> {
-    entries: &'a [Entry],
-    known: HashSet<&'a str>,
-}
-
-impl<'a> Names<'a> {
-    fn of(map: &Map<'a>, key: &str) -> Self {
-        let entries = match map.get(key).map(|view| &view.node.value) {
-            Some(Value::Map(entries)) => entries.as_slice(),
-            _ => &[],
-        };
-        let known = entries.iter().map(|entry| entry.key.as_str()).collect();
-        Self { entries, known }
-    }
-
-    fn of_groups(map: &Map<'a>) -> Self {
-        let scoring = match map.get("scoring").map(|view| &view.node.value) {
-            Some(Value::Map(entries)) => entries.as_slice(),
-            _ => &[],
-        };
-        let groups = scoring.iter().find(|entry| entry.key == "groups");
-        let entries = match groups.map(|entry| &entry.node.value) {
-            Some(Value::Map(entries)) => entries.as_slice(),
-            _ => &[],
-        };
-        let known = entries.iter().map(|entry| entry.key.as_str()).collect();
-        Self { entries, known }
-    }
-
-    /// The name if it is known, else a fault with the nearest one.
-    fn find(&self, what: &str, view: &View<'_>, faults: &mut Faults) -> Option<String> {
-        /// Comparing every name with every other would take seconds in a file made for it.
-        const HINTS: usize = 100;
-        let name = view.reference(faults)?;
-        if self.known.contains(name) {
-            return Some(name.to_owned());
-        }
-        let hint = if faults.len() < HINTS {
-            did_you_mean(name, self.entries.iter().map(|entry| entry.key.as_str()))
-        } else {
-            String::new()
-        };
-        view.fault(faults, format!("there is no {what} {}{hint}", quote(name)));
-        None
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) fn duration(text: &str) -> Result<Span, String> {
 
 /// Points, caps and thresholds: at most one decimal, at most a million either way.
 pub(super) fn tenths(number: f64) -> Result<Tenths, String> {
-    if !(number.abs() <= MAX_POINTS as f64) {
+    if !number.is_finite() || number.abs() > MAX_POINTS as f64 {
         return Err(format!(
             "must lie between -{MAX_POINTS} and {MAX_POINTS}, got {number}"
         ));

@@ -1,5 +1,6 @@
 //! hotlead.yaml after it was checked: how to reach Kafka, which topics, which sinks, what to serve.
 
+mod kafka;
 mod keys;
 mod read;
 mod secrets;

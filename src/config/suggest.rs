@@ -20,7 +20,10 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         let apart = strsim::damerau_levenshtein(&wanted, &candidate);
         let beginning = wanted.len() >= 4 && candidate.starts_with(&wanted);
         let allowed = (wanted.chars().count().max(candidate.chars().count()) / 3).max(1);
-        (apart <= allowed || beginning).then_some(apart)
+        if beginning && apart > allowed {
+            return Some(1);
+        }
+        (apart <= allowed).then_some(apart)
     };
     known
         .into_iter()
@@ -84,7 +87,7 @@ mod tests {
         let rows = [
             ("page_path", Some("page.path")), ("properites.seats", Some("properties.seats")), ("emial", Some("email")),
             ("email.domain", Some("email_domain")), ("useragent", Some("user_agent")), ("nothing_like_it", None),
-            ("page", None), ("page.", None),
+            ("page", Some("page.path")), ("page.", Some("page.path")),
         ];
         for (text, want) in rows {
             assert_eq!(nearest_field(text).as_deref(), want, "{text}");

@@ -318,3 +318,79 @@ fn place(marker: &Marker) -> Place {
         column: number(marker.col() + 1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tree in one line: scalars with their places.
+    fn shown(node: &Node) -> String {
+        let Place { line, column } = node.place;
+        match &node.value {
+            Value::Scalar(scalar) => format!("{}@{line}:{column}", scalar.raw),
+            Value::List(items) => {
+                let items: Vec<_> = items.iter().map(shown).collect();
+                format!("[{}]", items.join(" "))
+            }
+            Value::Map(entries) => {
+                let entries: Vec<_> = entries
+                    .iter()
+                    .map(|e| {
+                        format!(
+                            "{}@{}:{}={}",
+                            e.key,
+                            e.place.line,
+                            e.place.column,
+                            shown(&e.node)
+                        )
+                    })
+                    .collect();
+                format!("{{{}}}", entries.join(" "))
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_and_value_knows_its_place() {
+        #[rustfmt::skip]
+        let rows = [
+            ("a: 1\nb:\n  - x\n  - { c: 'y z' }\n", "{a@1:1=1@1:4 b@2:1=[x@3:5 {c@4:7=y z@4:10}]}"),
+            ("\u{feff}a: ü\n", "{a@1:1=ü@1:4}"),
+            ("ä: { ö: 1 }", "{ä@1:1={ö@1:6=1@1:9}}"),
+            ("a: &x [1]\nb: *x\n", "{a@1:1=[1@1:8] b@2:1=[1@1:8]}"),
+            ("--- \n404: >-\n  two\n  lines\n", "{404@2:1=two lines@3:3}"),
+        ];
+        for (text, want) in rows {
+            let mut faults = Faults::new("f");
+            let root = parse(text, &mut faults).map(|root| shown(&root));
+            assert_eq!(root.as_deref(), Some(want), "{text:?} {faults}");
+        }
+    }
+
+    #[test]
+    fn tags_of_the_core_schema_count_and_quotes_make_texts() {
+        let mut faults = Faults::new("f");
+        let root = parse("[5, '5', !!str 5, !!int \"5\", ~, \"~\"]", &mut faults).expect("a list");
+        let Value::List(items) = root.value else {
+            panic!("a list")
+        };
+        let kinds: Vec<_> = items
+            .iter()
+            .map(|item| match &item.value {
+                Value::Scalar(scalar) => scalar.kind,
+                _ => panic!("scalars"),
+            })
+            .collect();
+        let (five, text) = (ScalarKind::Number(5.0), ScalarKind::Text);
+        assert_eq!(kinds, [five, text, text, five, ScalarKind::Null, text]);
+    }
+
+    #[test]
+    fn nesting_counts_through_aliases() {
+        let half = format!("{}{}", "[".repeat(40), "]".repeat(40));
+        let text = format!("a: &a {half}\nb: {}*a{}\n", "[".repeat(40), "]".repeat(40));
+        let mut faults = Faults::new("f");
+        assert!(parse(&text, &mut faults).is_none());
+        assert!(faults.to_string().contains("nested deeper"), "{faults}");
+    }
+}

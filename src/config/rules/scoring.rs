@@ -2,7 +2,8 @@
 
 use super::Reader;
 use super::keys::{FIT, GROUP, POINTS, SCORING};
-use crate::config::view::{Map, View, optional};
+use crate::config::map::Map;
+use crate::config::view::{View, optional};
 use crate::core::spec::{FitSpec, PointsSpec, ScoringSpec, Tenths};
 use crate::core::time::Span;
 

@@ -12,7 +12,8 @@ use super::read::Reader;
 use super::{Reach, Secret, Sink, Start, Target};
 use crate::config::address::{forbidden, literal};
 use crate::config::fault::quote;
-use crate::config::view::{Map, View, optional};
+use crate::config::map::Map;
+use crate::config::view::{View, optional};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(86_400);

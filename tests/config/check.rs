@@ -1,0 +1,55 @@
+//! `hotlead check` as a command sees it: exit codes.
+
+use std::fs;
+
+use hotlead::cli::check::run;
+
+const RULES: &str =
+    "version: 1\nrules:\n  - { id: a, when: { trait: { name: country, in: [US] } } }\n";
+const CONFIG: &str = "version: 1\nkafka: { brokers: [localhost:9092] }\nrules: rules.yaml\n";
+
+#[test]
+fn the_exit_code_says_what_was_found() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    };
+    let missing = folder.path().join("missing.yaml");
+    let rules = file("rules.yaml", RULES);
+    let config = file("hotlead.yaml", CONFIG);
+    let faulty = file("faulty.yaml", &RULES.replace("country", "a..b"));
+    let to_faulty = file(
+        "to-faulty.yaml",
+        &CONFIG.replace("rules.yaml", "faulty.yaml"),
+    );
+    let to_missing = file(
+        "to-missing.yaml",
+        &CONFIG.replace("rules.yaml", "missing.yaml"),
+    );
+    let to_config = file(
+        "to-config.yaml",
+        &CONFIG.replace("rules.yaml", "hotlead.yaml"),
+    );
+    let binary = folder.path().join("binary.yaml");
+    fs::write(&binary, b"version: \xff\xfe").expect("a file");
+    #[rustfmt::skip]
+    let rows = [
+        (vec![&rules], 0, "rules"),
+        (vec![&config], 0, "a config and its rules"),
+        (vec![&rules, &config, &rules], 0, "the same file more than once"),
+        (vec![&missing], 66, "no such file"),
+        (vec![&rules, &missing], 66, "one of two is missing"),
+        (vec![&faulty], 78, "a fault"),
+        (vec![&missing, &faulty], 78, "a fault says more than a missing file"),
+        (vec![&to_faulty], 78, "a fault in the config's rules file"),
+        (vec![&to_missing], 78, "the config names a rules file that is not there"),
+        (vec![&to_config], 78, "the config names a config"),
+        (vec![&binary], 78, "no text"),
+    ];
+    for (files, want, what) in rows {
+        let files: Vec<_> = files.into_iter().cloned().collect();
+        assert_eq!(run(&files), want, "{what}");
+    }
+}
