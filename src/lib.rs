@@ -1,5 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
+pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod core;
+pub mod notify;

@@ -52,3 +52,10 @@ pub const MAX_SPAN: Span = Span::from_secs(20 * 365 * 86_400);
 
 /// Points of one entry, cap or threshold, positive or negative.
 pub const MAX_POINTS: i64 = 1_000_000;
+
+/// Attempts under way at one endpoint: enough to drain 10,000 alerts in two minutes at 100 ms each, and few enough that a
+/// receiver that hangs ties up little.
+pub const MAX_IN_FLIGHT: usize = 8;
+
+/// Alerts of one partition that a sink keeps in memory: at 4 KiB each 8 MiB; beyond it Kafka is the backlog.
+pub const MAX_TRACKED: usize = 2_000;
