@@ -29,7 +29,11 @@ pub async fn run(
     };
     match sample::send(settings, sink).await {
         Ok(report) => {
-            let verdict = if report.delivered { "delivered" } else { "not delivered" };
+            let verdict = if report.delivered {
+                "delivered"
+            } else {
+                "not delivered"
+            };
             writeln!(out, "{id}: {verdict}, {}", report.line)?;
             Ok(if report.delivered { DONE } else { NOT_SO })
         }

@@ -69,11 +69,24 @@ mod tests {
             ("100::1", true), ("2002:7f00:1::", true), ("5f00::1", true), ("2606:4700::1111", false),
         ];
         for (ip, expected) in rows {
-            assert_eq!(forbidden(ip.parse().expect("an address"), &[]), expected, "{ip}");
+            assert_eq!(
+                forbidden(ip.parse().expect("an address"), &[]),
+                expected,
+                "{ip}"
+            );
         }
         let allowed = ["10.0.0.0/8".parse().expect("a network")];
-        assert!(!forbidden("10.1.2.3".parse().expect("an address"), &allowed));
-        assert!(!forbidden("::ffff:10.1.2.3".parse().expect("an address"), &allowed));
-        assert!(forbidden("127.0.0.1".parse().expect("an address"), &allowed));
+        assert!(!forbidden(
+            "10.1.2.3".parse().expect("an address"),
+            &allowed
+        ));
+        assert!(!forbidden(
+            "::ffff:10.1.2.3".parse().expect("an address"),
+            &allowed
+        ));
+        assert!(forbidden(
+            "127.0.0.1".parse().expect("an address"),
+            &allowed
+        ));
     }
 }

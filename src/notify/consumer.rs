@@ -54,10 +54,19 @@ pub struct Assignments {
 impl ClientContext for Assignments {}
 
 impl ConsumerContext for Assignments {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: RDKafkaRespErr,
+        partitions: &mut TopicPartitionList,
+    ) {
         let result = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
+                self.assign(consumer, partitions)
+            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
+                self.revoke(consumer, partitions)
+            }
             other => {
                 tracing::warn!(sink = self.reading.sink, code = ?other, "rebalance failed");
                 consumer.incremental_unassign(partitions)
@@ -70,7 +79,11 @@ impl ConsumerContext for Assignments {
 }
 
 impl Assignments {
-    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    fn assign(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &TopicPartitionList,
+    ) -> KafkaResult<()> {
         if partitions.count() == 0 {
             return consumer.incremental_assign(partitions);
         }
@@ -124,7 +137,9 @@ impl Assignments {
         let age = match self.reading.start {
             Start::Latest => return Ok(high),
             Start::Earliest => return Ok(low),
-            Start::Age(age) => Span::from_millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
+            Start::Age(age) => {
+                Span::from_millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+            }
         };
         let mut times = TopicPartitionList::new();
         let since = (wall_clock() - age).as_millis().max(0);
@@ -136,7 +151,11 @@ impl Assignments {
         }
     }
 
-    fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    fn revoke(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &TopicPartitionList,
+    ) -> KafkaResult<()> {
         if consumer.assignment_lost() {
             self.tell(Event::Lost(numbers(partitions)));
         } else if let Err(error) = self.drain(consumer, partitions) {
@@ -146,10 +165,16 @@ impl Assignments {
     }
 
     /// Ends what is under way, and commits how far it went.
-    fn drain(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+    fn drain(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        partitions: &TopicPartitionList,
+    ) -> KafkaResult<()> {
         let (answer, commits) = blocking::sync_channel(1);
         self.tell(Event::Revoking(numbers(partitions), answer));
-        let commits = commits.recv_timeout(DRAIN + Duration::from_secs(1)).unwrap_or_default();
+        let commits = commits
+            .recv_timeout(DRAIN + Duration::from_secs(1))
+            .unwrap_or_default();
         commit(consumer, &self.reading.topic, &commits, CommitMode::Sync)
     }
 
@@ -159,7 +184,11 @@ impl Assignments {
 }
 
 fn numbers(partitions: &TopicPartitionList) -> Vec<Partition> {
-    partitions.elements().iter().map(|element| Partition(element.partition())).collect()
+    partitions
+        .elements()
+        .iter()
+        .map(|element| Partition(element.partition()))
+        .collect()
 }
 
 fn commit(
@@ -201,7 +230,11 @@ pub fn consumer(
         .set("fetch.wait.max.ms", "100")
         // Of each sink: 2,000 alerts wait in its lanes anyway.
         .set("queued.max.messages.kbytes", "2048");
-    config.create_with_context(Assignments { reading, events, stop })
+    config.create_with_context(Assignments {
+        reading,
+        events,
+        stop,
+    })
 }
 
 /// The life of the thread: until `stop` is set. Ends what is under way, commits, and leaves the group.
@@ -267,6 +300,15 @@ fn record(message: &BorrowedMessage<'_>) -> Event {
         value: message.payload().map(<[u8]>::to_vec),
         headers: headers.unwrap_or_default(),
     };
-    let time = message.timestamp().to_millis().filter(|ms| *ms > 0).map(Timestamp::from_millis);
-    Event::Record(Partition(message.partition()), Offset(message.offset()), time, incoming)
+    let time = message
+        .timestamp()
+        .to_millis()
+        .filter(|ms| *ms > 0)
+        .map(Timestamp::from_millis);
+    Event::Record(
+        Partition(message.partition()),
+        Offset(message.offset()),
+        time,
+        incoming,
+    )
 }

@@ -234,7 +234,11 @@ impl<R> Lanes<R> {
             None => key.into(),
         };
         let queue = own.lanes.entry(lane.clone()).or_default();
-        let state = if queue.is_empty() { State::Ready } else { State::Queued };
+        let state = if queue.is_empty() {
+            State::Ready
+        } else {
+            State::Queued
+        };
         queue.push_back(offset);
         let item = Item {
             record: Arc::new(record),
@@ -259,7 +263,11 @@ impl<R> Lanes<R> {
         self.gate_opens = None;
         loop {
             let &place = self.ready.front()?;
-            let Some(own) = self.partitions.get_mut(&place.0).filter(|own| !own.revoking) else {
+            let Some(own) = self
+                .partitions
+                .get_mut(&place.0)
+                .filter(|own| !own.revoking)
+            else {
                 self.ready.pop_front();
                 continue;
             };
@@ -268,7 +276,11 @@ impl<R> Lanes<R> {
                 self.ready.pop_front();
                 continue;
             };
-            let ticket = Ticket { partition: place.0, offset: place.1, epoch };
+            let ticket = Ticket {
+                partition: place.0,
+                offset: place.1,
+                epoch,
+            };
             if let Some((_, probe_at)) = self.shut
                 && (now < probe_at || self.in_flight > 0)
             {
@@ -292,7 +304,12 @@ impl<R> Lanes<R> {
             item.attempts += 1;
             let record = item.record.clone();
             let (number, minimal) = (item.attempts, item.refusals > 0);
-            return Some(Job::Attempt { ticket, record, number, minimal });
+            return Some(Job::Attempt {
+                ticket,
+                record,
+                number,
+                minimal,
+            });
         }
     }
 
@@ -354,7 +371,10 @@ impl<R> Lanes<R> {
                 }
                 self.schedule.delay(item.refusals, chance, None)
             }
-            Verdict::Later { retry_after, reason } => {
+            Verdict::Later {
+                retry_after,
+                reason,
+            } => {
                 let pause = self.schedule.delay(item.attempts, chance, retry_after);
                 if now + pause - item.time >= self.max_age {
                     return Finished::GiveUp(give_up(item, ticket, reason));
@@ -420,7 +440,8 @@ impl<R> Lanes<R> {
     /// Offsets that rose since the last call.
     pub fn take_commits(&mut self) -> Vec<(Partition, NextOffset)> {
         let rose = self.partitions.iter_mut().filter(|(_, own)| !own.revoking);
-        rose.filter_map(|(&partition, own)| Some((partition, own.tracker.take_committable()?))).collect()
+        rose.filter_map(|(&partition, own)| Some((partition, own.tracker.take_committable()?)))
+            .collect()
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.
@@ -428,7 +449,8 @@ impl<R> Lanes<R> {
         let mut changes = Vec::new();
         for (&partition, own) in &mut self.partitions {
             let tracked = own.tracker.len();
-            let full = tracked >= self.bounds.tracked || own.paused && tracked > self.bounds.tracked / 2;
+            let full =
+                tracked >= self.bounds.tracked || own.paused && tracked > self.bounds.tracked / 2;
             if full != own.paused {
                 own.paused = full;
                 changes.push((partition, full));

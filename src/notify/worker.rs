@@ -95,7 +95,11 @@ pub struct Worker {
 
 impl Worker {
     /// A worker without partitions.
-    pub fn new(around: Surroundings, lanes: Lanes<Incoming>, commands: blocking::Sender<Command>) -> Self {
+    pub fn new(
+        around: Surroundings,
+        lanes: Lanes<Incoming>,
+        commands: blocking::Sender<Command>,
+    ) -> Self {
         Self {
             around: Arc::new(around),
             lanes,
@@ -127,7 +131,9 @@ impl Worker {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Assigned(partitions) => partitions.into_iter().for_each(|p| self.lanes.assign(p)),
+            Event::Assigned(partitions) => {
+                partitions.into_iter().for_each(|p| self.lanes.assign(p))
+            }
             Event::Record(partition, offset, time, record) => {
                 let key = record.key.clone().unwrap_or_default();
                 let time = time.unwrap_or_else(|| self.clock.now());
@@ -135,7 +141,11 @@ impl Worker {
             }
             Event::Revoking(partitions, answer) => {
                 self.lanes.revoke(&partitions);
-                self.draining.push(Draining { partitions, deadline: Instant::now() + DRAIN, answer });
+                self.draining.push(Draining {
+                    partitions,
+                    deadline: Instant::now() + DRAIN,
+                    answer,
+                });
             }
             Event::Lost(partitions) => {
                 self.lanes.release(&partitions);
@@ -146,17 +156,28 @@ impl Worker {
     fn start_jobs(&mut self) {
         loop {
             let job = {
-                let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut gate = self
+                    .around
+                    .gate
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
                 self.lanes.next(self.clock.now(), &mut gate)
             };
             match job {
                 None => return,
                 Some(Job::GiveUp(given_up)) => self.bury(given_up),
-                Some(Job::Attempt { ticket, record, number, minimal }) => {
+                Some(Job::Attempt {
+                    ticket,
+                    record,
+                    number,
+                    minimal,
+                }) => {
                     let around = self.around.clone();
                     let task = self.tasks.spawn(attempt(around, record, number, minimal));
                     self.tickets.insert(task.id(), ticket);
-                    self.around.observer.in_flight(&self.around.sink, self.lanes.in_flight());
+                    self.around
+                        .observer
+                        .in_flight(&self.around.sink, self.lanes.in_flight());
                 }
             }
         }
@@ -171,13 +192,23 @@ impl Worker {
             Ok((_, Done::Attempt(judged, after_event))) => self.finish(ticket, judged, after_event),
             Ok((_, Done::Buried(reason))) => {
                 self.lanes.buried(ticket);
-                self.around.observer.dead_lettered(&self.around.sink, reason);
+                self.around
+                    .observer
+                    .dead_lettered(&self.around.sink, reason);
             }
             Err(error) => {
                 // Our own fault: the alert must not be lost by it.
                 tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
-                let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
-                let judged = Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down");
+                let later = Verdict::Later {
+                    retry_after: None,
+                    reason: Reason::Exhausted,
+                };
+                let judged = Judged::failed(
+                    later,
+                    AttemptResult::Unexpected,
+                    None,
+                    "the attempt broke down",
+                );
                 self.finish(ticket, judged, None);
             }
         }
@@ -186,7 +217,11 @@ impl Worker {
     fn finish(&mut self, ticket: Ticket, judged: Judged, after_event: Option<Duration>) {
         let now = self.clock.now();
         if let Some(length) = judged.freeze {
-            self.around.gate.lock().unwrap_or_else(PoisonError::into_inner).freeze(now, length);
+            self.around
+                .gate
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .freeze(now, length);
         }
         let (sink, observer) = (&self.around.sink, &self.around.observer);
         observer.attempted(sink, judged.result);
@@ -208,7 +243,9 @@ impl Worker {
                 tracing::error!(sink, detail, "the sink is shut, its backlog stays in Kafka");
             }
             Finished::GiveUp(given_up) => self.bury(given_up),
-            Finished::Retry(at) => tracing::debug!(sink, in_ms = (at - now).as_millis(), "next attempt"),
+            Finished::Retry(at) => {
+                tracing::debug!(sink, in_ms = (at - now).as_millis(), "next attempt")
+            }
             Finished::Shut(false) | Finished::Stale => {}
         }
     }
@@ -226,7 +263,11 @@ impl Worker {
         );
         let task = self.tasks.spawn(async move {
             while let Err(error) = around.graveyard.bury(&letter).await {
-                tracing::error!(sink = around.sink, error, "the dead letter is not written yet");
+                tracing::error!(
+                    sink = around.sink,
+                    error,
+                    "the dead letter is not written yet"
+                );
                 tokio::time::sleep(BURY_AGAIN).await;
             }
             Done::Buried(reason)
@@ -250,7 +291,9 @@ impl Worker {
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
                 let _ = drain.answer.send(self.lanes.release(&drain.partitions));
-                self.around.observer.in_flight(&self.around.sink, self.lanes.in_flight());
+                self.around
+                    .observer
+                    .in_flight(&self.around.sink, self.lanes.in_flight());
             }
         }
     }
@@ -264,14 +307,26 @@ impl Worker {
 }
 
 /// One attempt, start to end.
-async fn attempt(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Done {
+async fn attempt(
+    around: Arc<Surroundings>,
+    record: Arc<Incoming>,
+    number: u32,
+    minimal: bool,
+) -> Done {
     let value = record.value.as_deref().unwrap_or_default();
     let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
         let never = Verdict::Never(Reason::Message);
         let detail = "the record's value is no alert";
-        return Done::Attempt(Judged::failed(never, AttemptResult::Message, None, detail), None);
+        return Done::Attempt(
+            Judged::failed(never, AttemptResult::Message, None, detail),
+            None,
+        );
     };
-    let judged = around.destination.attempt(value, &alert, minimal).await.judged;
+    let judged = around
+        .destination
+        .attempt(value, &alert, minimal)
+        .await
+        .judged;
     let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
     if judged.verdict == Verdict::Delivered {
         tracing::info!(sink, alert = %alert.id, rule = alert.rule, lead, status = judged.status, number, "delivered");
@@ -283,10 +338,17 @@ async fn attempt(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, 
         );
     }
     let after_ms = (wall_clock() - alert.trigger.time).as_millis();
-    Done::Attempt(judged, Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))))
+    Done::Attempt(
+        judged,
+        Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))),
+    )
 }
 
 /// All that a log says of a lead: eight hexadecimal digits.
 fn lead_tag(key: &str) -> String {
     format!("{:08x}", xxhash_rust::xxh3::xxh3_64(key.as_bytes()) as u32)
 }
+
+#[cfg(test)]
+#[path = "worker_tests.rs"]
+mod tests;

@@ -4,7 +4,6 @@ mod card;
 mod reply;
 mod text;
 
-
 pub use card::{card, minimal};
 pub use reply::judge;
 pub use text::clean;
