@@ -1,8 +1,9 @@
 //! The consumer thread of one sink: records in, offsets out. All calls into librdkafka that may block happen here.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
@@ -17,7 +18,7 @@ use super::destination::wall_clock;
 use super::kafka::client_config;
 use super::worker::{Command, Commits, DRAIN, Event};
 use crate::config::settings::{Kafka, Start};
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::core::time::{Span, Timestamp};
 
 /// Longest wait for a record: so late at most is a commit or a pause.
@@ -49,6 +50,22 @@ pub struct Assignments {
     reading: Reading,
     events: mpsc::Sender<Event>,
     stop: Arc<AtomicBool>,
+    /// Our partitions, and how far each is committed.
+    owned: Mutex<Owned>,
+}
+
+/// Keeps a commit that was asked for before a partition went from undoing what its next owner committed.
+#[derive(Debug, Default)]
+struct Owned(BTreeMap<Partition, NextOffset>);
+
+impl Owned {
+    /// What of these commits is ours and does not go back; it counts as committed from now on.
+    fn take_forward(&mut self, commits: &Commits) -> Commits {
+        let mut forward = commits.clone();
+        forward.retain(|(partition, next)| self.0.get(partition).is_some_and(|at| next >= at));
+        self.0.extend(forward.iter().copied());
+        forward
+    }
 }
 
 impl ClientContext for Assignments {}
@@ -76,6 +93,12 @@ impl ConsumerContext for Assignments {
             tracing::error!(sink = self.reading.sink, %error, "rebalance failed");
         }
     }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        if let Err(error) = result {
+            tracing::warn!(sink = self.reading.sink, %error, "a commit failed, the next one makes up for it");
+        }
+    }
 }
 
 impl Assignments {
@@ -98,6 +121,14 @@ impl Assignments {
                 Err(error) => return Err(error),
             }
         };
+        for element in positions.elements() {
+            if let Position::Offset(next) = element.offset() {
+                let before = Offset(next - 1).next(); // the position itself, one past the record before it
+                self.owned()
+                    .0
+                    .insert(Partition(element.partition()), before);
+            }
+        }
         self.tell(Event::Assigned(numbers(partitions)));
         consumer.incremental_assign(&positions)?;
         if fresh.count() > 0 {
@@ -161,6 +192,9 @@ impl Assignments {
         } else if let Err(error) = self.drain(consumer, partitions) {
             tracing::warn!(sink = self.reading.sink, %error, "last commit failed, some alerts may be sent again");
         }
+        for partition in numbers(partitions) {
+            self.owned().0.remove(&partition);
+        }
         consumer.incremental_unassign(partitions)
     }
 
@@ -176,6 +210,10 @@ impl Assignments {
             .recv_timeout(DRAIN + Duration::from_secs(1))
             .unwrap_or_default();
         commit(consumer, &self.reading.topic, &commits, CommitMode::Sync)
+    }
+
+    fn owned(&self) -> MutexGuard<'_, Owned> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, event: Event) {
@@ -197,12 +235,13 @@ fn commit(
     commits: &Commits,
     mode: CommitMode,
 ) -> KafkaResult<()> {
+    let commits = consumer.context().owned().take_forward(commits);
     if commits.is_empty() {
         return Ok(());
     }
     let mut offsets = TopicPartitionList::new();
     for (Partition(partition), next) in commits {
-        offsets.add_partition_offset(topic, *partition, Position::Offset(next.get()))?;
+        offsets.add_partition_offset(topic, partition, Position::Offset(next.get()))?;
     }
     consumer.commit(&offsets, mode)
 }
@@ -234,6 +273,7 @@ pub fn consumer(
         reading,
         events,
         stop,
+        owned: Mutex::default(),
     })
 }
 
@@ -311,4 +351,25 @@ fn record(message: &BorrowedMessage<'_>) -> Event {
         time,
         incoming,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_partitions_are_committed_and_never_back() {
+        let at = |partition, next: i64| (Partition(partition), Offset(next - 1).next());
+        let mut owned = Owned([at(0, 5), at(1, 7)].into());
+        let asked = vec![at(0, 6), at(1, 6), at(2, 9)];
+        assert_eq!(owned.take_forward(&asked), [at(0, 6)]);
+        let again = vec![at(0, 6), at(1, 8)];
+        assert_eq!(
+            owned.take_forward(&again),
+            again,
+            "a lost commit is repeated"
+        );
+        owned.0.remove(&Partition(1));
+        assert_eq!(owned.take_forward(&vec![at(1, 9)]), []);
+    }
 }

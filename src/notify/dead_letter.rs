@@ -9,8 +9,8 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use tokio::sync::oneshot;
 
+use super::job::GivenUp;
 use super::kafka::client_config;
-use super::lanes::GivenUp;
 use super::redact::Redactor;
 use crate::config::settings::Settings;
 use crate::core::ids::{Offset, Partition};

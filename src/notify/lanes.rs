@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::gate::Gate;
+use super::job::{Bounds, Finished, Item, Job, State, Ticket};
 use super::verdict::{Judged, Reason, Shut, Verdict};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{NextOffset, Offset, Partition};
@@ -13,104 +14,6 @@ use crate::core::time::{Span, Timestamp};
 
 /// Between two attempts of a sink whose credential is refused.
 const PROBE_EVERY: Span = Span::from_secs(60);
-
-/// How much a sink carries at once.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Attempts under way at its endpoint.
-    pub in_flight: usize,
-    /// Records of one partition that are in memory; the partition is paused above it, and resumed at half of it.
-    pub tracked: usize,
-}
-
-/// Where a record lies, and under which assignment it was read: a result from an earlier assignment is stale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket {
-    /// Of the alert topic.
-    pub partition: Partition,
-    /// Of the record.
-    pub offset: Offset,
-    epoch: u64,
-}
-
-/// What is to be done now.
-#[derive(Debug)]
-pub enum Job<R> {
-    /// Send it, then call [`Lanes::finish`].
-    Attempt {
-        /// To be handed back.
-        ticket: Ticket,
-        /// What to send.
-        record: Arc<R>,
-        /// From 1.
-        number: u32,
-        /// The other side refused the whole message before: send as little as possible.
-        minimal: bool,
-    },
-    /// Write it to the dead-letter topic, then call [`Lanes::buried`].
-    GiveUp(GivenUp<R>),
-}
-
-/// A delivery that is given up.
-#[derive(Debug)]
-pub struct GivenUp<R> {
-    /// To be handed back.
-    pub ticket: Ticket,
-    /// What was not delivered.
-    pub record: Arc<R>,
-    /// Why.
-    pub reason: Reason,
-    /// Of the last failure; empty if nothing was tried.
-    pub detail: String,
-    /// Attempts made.
-    pub attempts: u32,
-    /// When the first of them failed.
-    pub first_failed: Option<Timestamp>,
-    /// The last HTTP status.
-    pub last_status: Option<u16>,
-}
-
-/// What an attempt's end led to.
-#[derive(Debug)]
-pub enum Finished<R> {
-    /// Done.
-    Delivered,
-    /// Tried again at that time.
-    Retry(Timestamp),
-    /// To be written to the dead-letter topic, then [`Lanes::buried`].
-    GiveUp(GivenUp<R>),
-    /// The sink is shut; the alert stays at the head of its lane. True if it was open before.
-    Shut(bool),
-    /// The partition has another owner by now.
-    Stale,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Behind another alert of its lead.
-    Queued,
-    /// In `ready`.
-    Ready,
-    /// In `due`.
-    Waiting,
-    /// Being sent.
-    InFlight,
-    /// Being written to the dead-letter topic.
-    Burying,
-}
-
-#[derive(Debug)]
-struct Item<R> {
-    record: Arc<R>,
-    lane: Arc<[u8]>,
-    time: Timestamp,
-    state: State,
-    attempts: u32,
-    refusals: u32,
-    first_failed: Option<Timestamp>,
-    last_status: Option<u16>,
-    detail: String,
-}
 
 #[derive(Debug)]
 struct Assigned<R> {
@@ -240,17 +143,7 @@ impl<R> Lanes<R> {
             State::Queued
         };
         queue.push_back(offset);
-        let item = Item {
-            record: Arc::new(record),
-            lane,
-            time,
-            state,
-            attempts: 0,
-            refusals: 0,
-            first_failed: None,
-            last_status: None,
-            detail: String::new(),
-        };
+        let item = Item::new(record, lane, time, state);
         own.items.insert(offset, item);
         if state == State::Ready {
             self.ready.push_back(place);
@@ -289,7 +182,7 @@ impl<R> Lanes<R> {
             // A shut sink gives nothing up: its probe is the head of the line, however old.
             if self.shut.is_none() && now - item.time >= self.max_age {
                 self.ready.pop_front();
-                return Some(Job::GiveUp(give_up(item, ticket, Reason::Exhausted)));
+                return Some(Job::GiveUp(item.give_up(ticket, Reason::Exhausted)));
             }
             if self.in_flight >= self.bounds.in_flight {
                 return None;
@@ -362,12 +255,12 @@ impl<R> Lanes<R> {
         item.detail = judged.detail;
         let pause = match judged.verdict {
             Verdict::Delivered => Span::ZERO,
-            Verdict::Never(reason) => return Finished::GiveUp(give_up(item, ticket, reason)),
+            Verdict::Never(reason) => return Finished::GiveUp(item.give_up(ticket, reason)),
             Verdict::Shut(shut) => return self.shut_down(now, place, shut),
             Verdict::Refused { tries } => {
                 item.refusals += 1;
                 if item.refusals >= tries {
-                    return Finished::GiveUp(give_up(item, ticket, Reason::Message));
+                    return Finished::GiveUp(item.give_up(ticket, Reason::Message));
                 }
                 self.schedule.delay(item.refusals, chance, None)
             }
@@ -377,7 +270,7 @@ impl<R> Lanes<R> {
             } => {
                 let pause = self.schedule.delay(item.attempts, chance, retry_after);
                 if now + pause - item.time >= self.max_age {
-                    return Finished::GiveUp(give_up(item, ticket, reason));
+                    return Finished::GiveUp(item.give_up(ticket, reason));
                 }
                 pause
             }
@@ -457,19 +350,6 @@ impl<R> Lanes<R> {
             }
         }
         changes
-    }
-}
-
-fn give_up<R>(item: &mut Item<R>, ticket: Ticket, reason: Reason) -> GivenUp<R> {
-    item.state = State::Burying;
-    GivenUp {
-        ticket,
-        record: item.record.clone(),
-        reason,
-        detail: std::mem::take(&mut item.detail),
-        attempts: item.attempts,
-        first_failed: item.first_failed,
-        last_status: item.last_status,
     }
 }
 

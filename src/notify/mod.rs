@@ -7,6 +7,7 @@ pub mod destination;
 mod gate;
 mod guard;
 pub mod http;
+mod job;
 mod kafka;
 mod lanes;
 mod observer;
@@ -39,7 +40,8 @@ use consumer::Reading;
 use dead_letter::DeadLetterTopic;
 use destination::Destination;
 use gate::Gate;
-use lanes::{Bounds, Lanes};
+use job::Bounds;
+use lanes::Lanes;
 use worker::{Surroundings, Worker};
 
 /// Events between a consumer thread and its worker; the worker takes them at once, so a few are enough.

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::lanes::Bounds;
+use super::super::job::Bounds;
 use super::super::receiver::{Receiver, Reply, Request};
 use super::super::sample;
 use super::*;
