@@ -209,3 +209,41 @@ fn settings_that_cannot_work_are_named_without_their_secrets() {
         assert_eq!(Destination::new(&target).expect_err(expected), expected);
     }
 }
+
+fn reached(url: &str) -> Result<Destination, String> {
+    Destination::new(&Target::Slack {
+        webhook_url: Secret::resolved(url, "env:S"),
+        reach: Receiver::reach(1_000),
+    })
+}
+
+/// Also run by the test below, in a process without certificates.
+#[test]
+fn plain_http_needs_no_certificates() {
+    if let Err(fault) = reached("https://hooks.example.com/services/T/B/secret") {
+        println!("{fault}");
+    }
+    reached("http://hooks.example.com/services/T/B/secret").expect("no TLS, no certificates");
+}
+
+#[test]
+fn a_system_without_root_certificates_is_told_what_to_install() {
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "notify::destination::tests::plain_http_needs_no_certificates",
+            "--nocapture",
+        ])
+        .env("SSL_CERT_FILE", "/nonexistent/file")
+        .env("SSL_CERT_DIR", "/nonexistent/folder")
+        .output()
+        .expect("the test runs");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    assert!(
+        printed.contains("webhook_url: no TLS: ")
+            && printed.contains("install the package ca-certificates"),
+        "{printed}"
+    );
+    assert!(!printed.contains("secret"), "{printed}");
+}
