@@ -6,6 +6,7 @@ pub mod cli;
 pub mod codec;
 pub mod config;
 pub mod core;
+pub mod notify;
 pub mod run;
 pub mod sink;
 pub mod source;

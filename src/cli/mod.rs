@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod capture;
 pub mod check;
 pub mod exit;
+pub mod sink_test;
 pub mod run;
 pub mod tail;
 

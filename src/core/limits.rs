@@ -97,3 +97,9 @@ pub const MAX_SENT_RECORD: usize = 100_000_000;
 /// Bytes that a topic takes of one record unless it was told otherwise (Kafka's `max.message.bytes`), less the
 /// headers that a dead letter adds.
 pub const PLAIN_RECORD: usize = 1_000_000;
+/// Attempts under way at one endpoint: enough to drain 10,000 alerts in two minutes at 100 ms each, and few enough that a
+/// receiver that hangs ties up little.
+pub const MAX_IN_FLIGHT: usize = 8;
+
+/// Alerts of one partition that a sink keeps in memory: at 4 KiB each 8 MiB; beyond it Kafka is the backlog.
+pub const MAX_TRACKED: usize = 2_000;

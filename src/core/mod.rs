@@ -5,6 +5,7 @@
 pub mod alert;
 mod announcement;
 mod condition;
+pub mod backoff;
 pub mod engine;
 pub mod event;
 mod evidence;
@@ -15,6 +16,7 @@ mod leads;
 pub mod limits;
 mod matching;
 mod reason;
+pub mod offsets;
 pub mod rule;
 pub mod score;
 mod snapshot;

@@ -1,0 +1,92 @@
+//! Name resolution that refuses addresses inside our own network: what an endpoint's name leads to is judged at each
+//! connection, all its answers.
+
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::config::address::forbidden;
+
+/// An address that must not be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused(pub IpAddr);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "refused address {}: only allow_networks can permit it",
+            self.0
+        )
+    }
+}
+
+impl Error for Refused {}
+
+/// The resolver of one endpoint.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    allowed: Arc<[IpNet]>,
+}
+
+impl Guard {
+    /// Refuses what is not public and not in `allowed`.
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self {
+            allowed: allowed.into(),
+        }
+    }
+}
+
+impl Resolve for Guard {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allowed = self.allowed.clone();
+        Box::pin(async move {
+            let answers: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            judge(&answers, &allowed)?;
+            // The connection goes to these very answers: nothing is looked up a second time.
+            Ok(Box::new(answers.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// One bad answer among good ones refuses them all: it is how an attacker would slip it in.
+fn judge(answers: &[SocketAddr], allowed: &[IpNet]) -> Result<(), Refused> {
+    match answers
+        .iter()
+        .map(SocketAddr::ip)
+        .find(|ip| forbidden(*ip, allowed))
+    {
+        Some(address) => Err(Refused(address)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_forbidden_answer_refuses_all() {
+        #[rustfmt::skip]
+        let rows = [
+            (vec!["93.184.215.14:0"],                            true),
+            (vec!["93.184.215.14:0", "127.0.0.1:0"],             false),
+            (vec!["[2606:2800:21f::1]:0", "10.0.0.1:0"],         false),
+            (vec!["[::ffff:169.254.169.254]:0"],                 false),
+            (vec!["10.9.0.1:0"],                                 true),
+        ];
+        let allowed = ["10.9.0.0/16".parse().expect("a network")];
+        for (answers, good) in rows {
+            let parsed: Vec<_> = answers
+                .iter()
+                .map(|a| a.parse().expect("an address"))
+                .collect();
+            assert_eq!(judge(&parsed, &allowed).is_ok(), good, "{answers:?}");
+        }
+    }
+}

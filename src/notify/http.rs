@@ -1,0 +1,204 @@
+//! The HTTP client of one endpoint: guarded, bounded, and without anything that could lead it elsewhere.
+
+use std::error::Error as _;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use url::{Host, Url};
+
+use super::guard::{Guard, Refused};
+use crate::config::address::forbidden;
+use crate::config::settings::Reach;
+
+/// Bytes of an answer that are read: an error's text fits, an attack does not.
+pub const MAX_ANSWER: usize = 16 * 1024;
+
+/// How long the rest of an answer may take that already says that the message was taken.
+const SUCCESS_BODY: Duration = Duration::from_secs(1);
+
+/// What the other side answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The header as it came.
+    pub retry_after: Option<String>,
+    /// Where a redirect would have led: the host only.
+    pub location_host: Option<String>,
+    /// At most [`MAX_ANSWER`] bytes.
+    pub body: Vec<u8>,
+    /// Whether that is all of it.
+    pub complete: bool,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The endpoint's address must not be reached.
+    RefusedAddress(IpAddr),
+    /// Not all of it happened in time.
+    Timeout(Duration),
+    /// No connection, or one that broke. In words without the URL.
+    Transport(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RefusedAddress(address) => Refused(*address).fmt(f),
+            Self::Timeout(limit) => write!(f, "no answer within {} ms", limit.as_millis()),
+            Self::Transport(what) => f.write_str(what),
+        }
+    }
+}
+
+/// One endpoint and how it is reached.
+#[derive(Debug)]
+pub struct Endpoint {
+    client: reqwest::Client,
+    url: Url,
+    timeout: Duration,
+    allowed: Vec<IpNet>,
+}
+
+impl Endpoint {
+    /// Prepares the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// In words without the URL: a scheme that is not allowed, or a system without root certificates.
+    pub fn new(url: Url, reach: &Reach) -> Result<Self, String> {
+        let plain = match url.scheme() {
+            "https" => false,
+            "http" if reach.allow_http => true,
+            "http" => return Err("https is required unless allow_http is set".to_owned()),
+            scheme => return Err(format!("scheme {scheme} is not http or https")),
+        };
+        let mut builder = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .dns_resolver(Guard::new(reach.allow_networks.clone()))
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("hotlead/", env!("CARGO_PKG_VERSION")));
+        if plain {
+            builder = builder.tls_certs_only([]); // so that a system without certificates can still do without TLS
+        }
+        let client = builder.build().map_err(|error| {
+            format!(
+                "no TLS: {}; on a system without root certificates install the package ca-certificates, or name a \
+                 file of them in SSL_CERT_FILE",
+                causes(&error)
+            )
+        })?;
+        let allowed = reach.allow_networks.clone();
+        Ok(Self {
+            client,
+            url,
+            timeout: reach.timeout,
+            allowed,
+        })
+    }
+
+    /// Scheme and host: all of the URL that may be printed.
+    pub fn place(&self) -> String {
+        format!(
+            "{}://{}",
+            self.url.scheme(),
+            self.url.host_str().unwrap_or_default()
+        )
+    }
+
+    /// Sends one message, and reads what comes back as far as it matters.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Failure> {
+        // A resolver never sees an address that stands in the URL itself.
+        let literal = match self.url.host() {
+            Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
+            Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
+            _ => None,
+        };
+        if let Some(address) = literal.filter(|address| forbidden(*address, &self.allowed)) {
+            return Err(Failure::RefusedAddress(address));
+        }
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let request = self
+            .client
+            .post(self.url.clone())
+            .headers(headers)
+            .body(body)
+            .send();
+        let late = |_| Failure::Timeout(self.timeout);
+        let response = tokio::time::timeout_at(deadline, request)
+            .await
+            .map_err(late)?
+            .map_err(failure)?;
+        let mut answer = Answer {
+            status: response.status().as_u16(),
+            retry_after: text(response.headers().get(RETRY_AFTER)),
+            location_host: text(response.headers().get(LOCATION))
+                .and_then(|to| self.url.join(&to).ok()?.host_str().map(str::to_owned)),
+            ..Answer::default()
+        };
+        let taken = response.status().is_success();
+        let body_deadline = if taken {
+            deadline.min(tokio::time::Instant::now() + SUCCESS_BODY)
+        } else {
+            deadline
+        };
+        // The status says enough: a body that hangs, breaks or never ends changes nothing.
+        let reading = read(response, &mut answer);
+        let _ = tokio::time::timeout_at(body_deadline, reading).await;
+        Ok(answer)
+    }
+}
+
+async fn read(mut response: reqwest::Response, answer: &mut Answer) {
+    while answer.body.len() < MAX_ANSWER {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                let room = MAX_ANSWER - answer.body.len();
+                answer
+                    .body
+                    .extend_from_slice(&chunk[..chunk.len().min(room)]);
+            }
+            Ok(None) => {
+                answer.complete = true;
+                return;
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+fn text(value: Option<&reqwest::header::HeaderValue>) -> Option<String> {
+    value?.to_str().ok().map(str::to_owned)
+}
+
+fn failure(error: reqwest::Error) -> Failure {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(refused) = inner.downcast_ref::<Refused>() {
+            return Failure::RefusedAddress(refused.0);
+        }
+        cause = inner.source();
+    }
+    Failure::Transport(causes(&error.without_url()))
+}
+
+/// An error with all that led to it, in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}

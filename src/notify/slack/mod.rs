@@ -1,0 +1,9 @@
+//! Slack by incoming webhook: the card that people see, and what Slack's answers mean.
+
+mod card;
+mod reply;
+mod text;
+
+pub use card::{card, minimal};
+pub use reply::judge;
+pub use text::clean;

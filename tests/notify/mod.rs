@@ -1,0 +1,5 @@
+//! Deliveries from outside: the official libraries verify what is sent, and a real broker carries it.
+
+mod broker;
+mod outside;
+mod receiver;
