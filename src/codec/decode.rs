@@ -26,8 +26,12 @@ pub struct Decoder {
     tree: Tree,
     marks: Marks,
     outer: Outer,
-    fields: Box<[Plan]>,
-    lead_key: Box<[Plan]>,
+    /// Those of the table, then those that only the lead's key reads.
+    plans: Box<[Plan]>,
+    /// How many of the plans are of the table.
+    fields: usize,
+    /// Indices of the plans for the lead's key, the first present one counts.
+    lead_key: Box<[usize]>,
     found: Found,
     slots: Vec<Slot>,
 }
@@ -56,12 +60,21 @@ impl Decoder {
         let mut root = event();
         format::want_outer(&mut root, event());
         let tree = Tree::new(root);
-        let plans = |paths: &[FieldPath]| paths.iter().map(|path| Plan::new(path, &tree)).collect();
+        let mut paths: Vec<&FieldPath> = fields.paths().iter().collect();
+        let mut index = |wanted| {
+            let known = paths.iter().position(|path| *path == wanted);
+            known.unwrap_or_else(|| {
+                paths.push(wanted);
+                paths.len() - 1
+            })
+        };
+        let lead_key = lead_key.iter().map(&mut index).collect();
         Self {
             marks: Marks::new(&tree),
             outer: Outer::new(&tree),
-            fields: plans(fields.paths()),
-            lead_key: plans(lead_key),
+            plans: paths.iter().map(|path| Plan::new(path, &tree)).collect(),
+            fields: fields.paths().len(),
+            lead_key,
             tree,
             found: Found::default(),
             slots: Vec::new(),
@@ -79,7 +92,7 @@ impl Decoder {
         let fields = Fields {
             text,
             written: &self.found.written,
-            slots: &self.slots,
+            slots: &self.slots[..self.fields],
             items: &self.found.items,
         };
         let lead = fields.text_at(known.lead);
@@ -114,13 +127,13 @@ impl Decoder {
         // Of an event without a kind only the lead is looked at, for the dead letter.
         let fields_kind = kind.unwrap_or(Kind::Track);
         self.slots.clear();
-        for plan in &self.fields {
+        for plan in &self.plans {
             self.slots.push(source.get(plan, fields_kind));
         }
-        let lead = self.lead_key.iter().find_map(|plan| {
-            let value = source.get(plan, fields_kind);
-            source.says(value).is_some().then_some(value)
-        });
+        let candidates = self.lead_key.iter().map(|index| self.slots[*index]);
+        let lead = candidates
+            .into_iter()
+            .find(|slot| source.says(*slot).is_some());
         let time = event_time(&self.marks, &source, format, &envelope, record.time);
         let own_id = self.marks.id(&source, format);
         let (id, scope) = match source.says(own_id) {

@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::scan;
+use super::scan::{self, Json};
+use super::stops::Stops;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
 
@@ -197,7 +198,13 @@ fn embedded(value: &[u8]) -> Option<&RawValue> {
         return None;
     }
     // What is nested too deeply for the decoder is for nobody else to follow either.
-    let is_whole = scan::value(value, 0, 0) == Ok(value.len());
+    let mut stops = Stops::default();
+    stops.find(value);
+    let json = Json {
+        bytes: value,
+        stops: stops.words(),
+    };
+    let is_whole = scan::value(json, 0, 0) == Ok(value.len());
     is_whole.then(|| serde_json::from_str(text).ok()).flatten()
 }
 

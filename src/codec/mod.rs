@@ -26,10 +26,12 @@ pub mod dead_letter;
 mod decode;
 mod envelope;
 mod format;
+mod guess;
 pub mod line;
 mod plan;
 mod scan;
 pub mod schema;
+mod stops;
 #[cfg(test)]
 mod tests;
 pub mod time;

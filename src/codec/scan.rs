@@ -4,6 +4,7 @@
 //! or recurses. What it accepts is what `serde_json` accepts when it skips a value, with a limit on nesting; so a
 //! lone surrogate (`"\ud83d"`, an emoji cut in half by a sender) is no fault.
 
+use super::stops;
 use crate::core::limits::MAX_DEPTH;
 
 /// Why a text is refused.
@@ -18,64 +19,34 @@ pub(super) enum Fault {
 /// The position after what was read.
 pub(super) type Scanned = Result<usize, Fault>;
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const HIGHS: u64 = ONES << 7;
-
-/// Eight bytes of the text, the first the lowest; `None` near the end.
-#[inline(always)]
-pub(super) fn word_at(bytes: &[u8], at: usize) -> Option<u64> {
-    let chunk = bytes.get(at..)?.first_chunk::<8>()?;
-    Some(u64::from_le_bytes(*chunk))
-}
-
-/// Marks the quotes, backslashes and control characters of a word: the lowest mark is exact, those above it may not
-/// be (a borrow can run upward).
-#[inline(always)]
-fn special(word: u64) -> u64 {
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let found = (quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * 0x20) & !word);
-    found & HIGHS
-}
-
-/// The first quote, backslash or control character from here on; the text's length if there is none.
-#[inline(always)]
-fn special_from(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(word) = word_at(bytes, at) {
-        let found = special(word);
-        if found != 0 {
-            return at + found.trailing_zeros() as usize / 8;
-        }
-        at += 8;
-    }
-    while at < bytes.len() && !matches!(bytes[at], b'"' | b'\\' | 0..0x20) {
-        at += 1;
-    }
-    at
+/// A text and where its strings can end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Json<'a> {
+    pub(super) bytes: &'a [u8],
+    /// [`Stops::words`](super::stops::Stops::words) of the same bytes.
+    pub(super) stops: &'a [u64],
 }
 
 /// The string whose first character is at `at`: the position of its closing quote, and whether it has escapes.
 #[inline(always)]
-pub(super) fn string(bytes: &[u8], at: usize) -> Result<(usize, bool), Fault> {
-    let end = special_from(bytes, at);
-    match bytes.get(end) {
+pub(super) fn string(json: Json<'_>, at: usize) -> Result<(usize, bool), Fault> {
+    let end = stops::next(json.stops, at);
+    match json.bytes.get(end) {
         Some(b'"') => Ok((end, false)),
-        _ => escaped_string(bytes, end).map(|end| (end, true)),
+        _ => escaped_string(json, end).map(|end| (end, true)),
     }
 }
 
 /// The rest of a string from its first backslash (or fault) on.
 #[cold]
-fn escaped_string(bytes: &[u8], mut at: usize) -> Scanned {
+fn escaped_string(json: Json<'_>, mut at: usize) -> Scanned {
     loop {
-        match bytes.get(at) {
+        match json.bytes.get(at) {
             Some(b'"') => return Ok(at),
-            Some(b'\\') => at = escape(bytes, at)?,
+            Some(b'\\') => at = escape(json.bytes, at)?,
             _ => return Err(Fault::NotJson(at)),
         }
-        at = special_from(bytes, at);
+        at = stops::next(json.stops, at);
     }
 }
 
@@ -93,7 +64,11 @@ fn escape(bytes: &[u8], at: usize) -> Scanned {
 /// The first character that is not white space.
 #[inline(always)]
 pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+    while let Some(byte) = bytes.get(at) {
+        // One comparison for what nearly always comes.
+        if *byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            break;
+        }
         at += 1;
     }
     at
@@ -156,11 +131,11 @@ pub(super) fn word(bytes: &[u8], at: usize, wanted: &str) -> Scanned {
 
 /// Any value that begins here, inside `depth` objects and lists.
 #[inline(always)]
-pub(super) fn value(bytes: &[u8], at: usize, depth: usize) -> Scanned {
-    match bytes.get(at) {
-        Some(b'"') => string(bytes, at + 1).map(|(end, _)| end + 1),
-        Some(b'{' | b'[') => container(bytes, at, depth),
-        _ => scalar(bytes, at),
+pub(super) fn value(json: Json<'_>, at: usize, depth: usize) -> Scanned {
+    match json.bytes.get(at) {
+        Some(b'"') => string(json, at + 1).map(|(end, _)| end + 1),
+        Some(b'{' | b'[') => container(json, at, depth),
+        _ => scalar(json.bytes, at),
     }
 }
 
@@ -175,14 +150,15 @@ fn scalar(bytes: &[u8], at: usize) -> Scanned {
 }
 
 /// An object or list. Which of the two each open level is, is a bit of one integer: [`MAX_DEPTH`] fits.
-fn container(bytes: &[u8], mut at: usize, depth: usize) -> Scanned {
+fn container(json: Json<'_>, mut at: usize, depth: usize) -> Scanned {
     const _: () = assert!(MAX_DEPTH <= u128::BITS as usize);
+    let bytes = json.bytes;
     let (mut objects, mut open) = (0u128, 0usize);
     loop {
         // A value begins here; an opening bracket only opens it and goes on to what is inside.
         let start = at;
         match bytes.get(at) {
-            Some(b'"') => at = string(bytes, at + 1)?.0 + 1,
+            Some(b'"') => at = string(json, at + 1)?.0 + 1,
             Some(bracket @ (b'{' | b'[')) => {
                 if depth + open >= MAX_DEPTH {
                     return Err(Fault::TooDeep(start));
@@ -193,7 +169,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Scanned {
                 let is_object = objects & 1 == 1;
                 if bytes.get(at) != Some(if is_object { &b'}' } else { &b']' }) {
                     if is_object {
-                        at = key(bytes, at)?;
+                        at = key(json, at)?;
                     }
                     continue;
                 }
@@ -208,7 +184,7 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Scanned {
                 Some(b',') => {
                     at = blanks(bytes, at + 1);
                     if is_object {
-                        at = key(bytes, at)?;
+                        at = key(json, at)?;
                     }
                     break;
                 }
@@ -228,11 +204,12 @@ fn container(bytes: &[u8], mut at: usize, depth: usize) -> Scanned {
 
 /// A key with its colon, of no interest: the position of its value.
 #[inline(always)]
-fn key(bytes: &[u8], at: usize) -> Scanned {
+fn key(json: Json<'_>, at: usize) -> Scanned {
+    let bytes = json.bytes;
     if bytes.get(at) != Some(&b'"') {
         return Err(Fault::NotJson(at));
     }
-    let (end, _) = string(bytes, at + 1)?;
+    let (end, _) = string(json, at + 1)?;
     expect(bytes, blanks(bytes, end + 1), b':')
 }
 
@@ -287,7 +264,10 @@ mod tests {
 
     fn read(text: &str) -> Result<(), Fault> {
         let bytes = text.as_bytes();
-        let end = value(bytes, blanks(bytes, 0), 0)?;
+        let mut stops = stops::Stops::default();
+        stops.find(bytes);
+        let stops = stops.words();
+        let end = value(Json { bytes, stops }, blanks(bytes, 0), 0)?;
         let end = blanks(bytes, end);
         if end == bytes.len() {
             Ok(())

@@ -112,7 +112,10 @@ mod tests {
     use crate::codec::{Decoder, Record};
     use crate::core::event::{FieldPath, FieldTable};
 
-    const SCHEMAS: [(&str, fn() -> Schema); 2] = [("alert", alert), ("event", event)];
+    /// A name in `schemas/`, and the schema of its newest version.
+    type Named = (&'static str, fn() -> Schema);
+
+    const SCHEMAS: [Named; 2] = [("alert", alert), ("event", event)];
 
     /// `HOTLEAD_UPDATE=1` writes the files anew; look at the difference before you commit it.
     #[test]

@@ -2,8 +2,6 @@
 //!
 //! Nodes are numbered depth first, so that all that lies below one node is a range of numbers.
 
-use super::scan::word_at;
-
 /// Number of a node: the place of its value among the values found.
 pub(super) type NodeId = u16;
 
@@ -11,6 +9,8 @@ pub(super) type NodeId = u16;
 #[derive(Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
+    /// How many nodes have children.
+    pub(super) objects: usize,
 }
 
 /// One wanted place in a record.
@@ -20,6 +20,8 @@ pub(super) struct Node {
     pub(super) end: NodeId,
     /// Whether the value itself is read, not just values inside it.
     pub(super) is_read: bool,
+    /// Number of the object for [`Guesses`](super::guess::Guesses).
+    pub(super) object: usize,
     keys: Keys,
 }
 
@@ -69,6 +71,7 @@ impl Sprout {
         nodes.push(Node {
             end: 0,
             is_read: self.is_read,
+            object: 0,
             keys: Keys::default(),
         });
         let mut keys = Vec::with_capacity(self.children.len());
@@ -92,7 +95,9 @@ impl Tree {
     pub(super) fn new(root: Sprout) -> Self {
         let mut nodes = Vec::new();
         root.freeze(&mut nodes);
-        Self { nodes }
+        let objects = nodes.iter_mut().filter(|node| node.has_children());
+        let objects = objects.enumerate().map(|(n, node)| node.object = n).count();
+        Self { nodes, objects }
     }
 
     /// How many nodes there are.
@@ -170,7 +175,8 @@ pub(super) fn head(name: &str) -> u64 {
 /// The same for a key inside a longer text.
 #[inline(always)]
 pub(super) fn head_of(bytes: &[u8], start: usize, len: usize) -> u64 {
-    match word_at(bytes, start) {
+    let word = bytes.get(start..).and_then(|rest| rest.first_chunk::<8>());
+    match word.map(|word| u64::from_le_bytes(*word)) {
         Some(word) if len >= 8 => word,
         Some(word) => word & ((1 << (8 * len)) - 1),
         None => {

@@ -159,7 +159,7 @@ fn quote(text: &str, choices: &mut impl Iterator<Item = u8>, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         let is_plain = !matches!(char, '"' | '\\') && char >= ' ';
-        if is_plain && choices.next().unwrap_or(0) % 8 != 0 {
+        if is_plain && !choices.next().unwrap_or(0).is_multiple_of(8) {
             out.push(char);
             continue;
         }

@@ -1,6 +1,8 @@
 //! One pass over a record's JSON: checks all of it and notes where the wanted values are.
 
-use super::scan::{self, Fault, Scanned};
+use super::guess::Guesses;
+use super::scan::{self, Fault, Json, Scanned};
+use super::stops::Stops;
 use super::tree::{self, NodeId, Tree};
 use crate::core::event::{Shape, Slot};
 use crate::core::limits::{MAX_DEPTH, MAX_LIST_ITEMS};
@@ -14,20 +16,40 @@ pub(super) struct Found {
     pub(super) items: Vec<Slot>,
     /// Text that had escapes.
     pub(super) written: String,
+    /// The values that are not absent, and perhaps some that are: what the next pass has to clear.
+    touched: Vec<NodeId>,
+    stops: Stops,
+    guesses: Guesses,
     /// A key that had escapes.
     key: String,
 }
 
 /// Reads a whole record. `out` is replaced; after a fault it holds what was found before it.
 pub(super) fn walk(text: &str, tree: &Tree, out: &mut Found) -> Result<(), Fault> {
-    out.values.clear();
     out.values.resize(tree.len(), Slot::default());
+    out.guesses.resize(tree.objects);
+    for node in out.touched.drain(..) {
+        out.values[usize::from(node)] = Slot::default();
+    }
     out.items.clear();
     out.written.clear();
-    let mut walk = Walk { text, tree, out };
-    let start = scan::blanks(text.as_bytes(), 0);
-    let end = walk.value(start, 0, 0)?;
-    let end = scan::blanks(text.as_bytes(), end);
+    let bytes = text.as_bytes();
+    let mut stops = std::mem::take(&mut out.stops);
+    stops.find(bytes);
+    let json = Json {
+        bytes,
+        stops: stops.words(),
+    };
+    let mut walk = Walk {
+        text,
+        json,
+        tree,
+        out,
+    };
+    let start = scan::blanks(bytes, 0);
+    let end = walk.value(start, 0, 0);
+    out.stops = stops;
+    let end = scan::blanks(bytes, end?);
     if end == text.len() {
         Ok(())
     } else {
@@ -37,43 +59,53 @@ pub(super) fn walk(text: &str, tree: &Tree, out: &mut Found) -> Result<(), Fault
 
 struct Walk<'a> {
     text: &'a str,
+    json: Json<'a>,
     tree: &'a Tree,
     out: &'a mut Found,
 }
 
 impl Walk<'_> {
     /// The wanted value of a node. Recursion ends where the tree does, and at [`MAX_DEPTH`].
+    #[inline(always)]
     fn value(&mut self, at: usize, node: NodeId, depth: usize) -> Scanned {
-        let bytes = self.text.as_bytes();
         let index = usize::from(node);
         // A repeated key: the last one counts, with nothing left of what was inside the earlier one.
         if self.out.values[index].shape != Shape::Absent {
             let end = usize::from(self.tree.node(node).end);
             self.out.values[index..end].fill(Slot::default());
         }
-        let (slot, end) = match bytes.get(at) {
-            Some(b'{') => {
-                self.out.values[index] = slot(Shape::Object, at, at);
-                return if self.tree.node(node).has_children() {
-                    self.object(at, node, depth)
-                } else {
-                    scan::value(bytes, at, depth)
-                };
-            }
-            Some(b'[') if self.tree.node(node).is_read => {
-                let first = self.out.items.len();
-                let end = self.list(at, depth)?;
-                (slot(Shape::List, first, self.out.items.len()), end)
-            }
-            Some(b'[') => (slot(Shape::List, 0, 0), scan::value(bytes, at, depth)?),
+        self.out.touched.push(node);
+        let (slot, end) = match self.json.bytes.get(at) {
+            Some(b'{' | b'[') => return self.container(at, node, depth),
             _ => self.scalar(at)?,
         };
         self.out.values[index] = slot;
         Ok(end)
     }
 
+    fn container(&mut self, at: usize, node: NodeId, depth: usize) -> Scanned {
+        let index = usize::from(node);
+        let wanted = self.tree.node(node);
+        if self.json.bytes[at] == b'{' {
+            self.out.values[index] = slot(Shape::Object, at, at);
+            return if wanted.has_children() {
+                self.object(at, node, depth)
+            } else {
+                scan::value(self.json, at, depth)
+            };
+        }
+        let first = self.out.items.len();
+        let end = if wanted.is_read {
+            self.list(at, depth)?
+        } else {
+            scan::value(self.json, at, depth)?
+        };
+        self.out.values[index] = slot(Shape::List, first, self.out.items.len());
+        Ok(end)
+    }
+
     fn object(&mut self, at: usize, node: NodeId, depth: usize) -> Scanned {
-        let bytes = self.text.as_bytes();
+        let bytes = self.json.bytes;
         if depth >= MAX_DEPTH {
             return Err(Fault::TooDeep(at));
         }
@@ -81,30 +113,51 @@ impl Walk<'_> {
         if bytes.get(at) == Some(&b'}') {
             return Ok(at + 1);
         }
-        loop {
-            if bytes.get(at) != Some(&b'"') {
-                return Err(Fault::NotJson(at));
-            }
-            let start = at + 1;
-            let (end, has_escapes) = scan::string(bytes, start)?;
-            let child = if has_escapes {
-                self.escaped_child(node, start, end)
-            } else {
-                let head = tree::head_of(bytes, start, end - start);
-                self.tree.node(node).child(head, &bytes[start..end])
+        let object = self.tree.node(node).object;
+        for member in 0.. {
+            let (start, child) = match self.out.guesses.look(object, member, bytes, at) {
+                Some((start, child)) => (scan::blanks(bytes, start), child),
+                None => self.key(at, node, member)?,
             };
-            at = scan::expect(bytes, scan::blanks(bytes, end + 1), b':')?;
-            at = match child {
-                Some(child) => self.value(at, child, depth + 1)?,
-                None => scan::value(bytes, at, depth + 1)?,
+            at = match (child, bytes.get(start)) {
+                (Some(child), _) => self.value(start, child, depth + 1)?,
+                (None, Some(b'"')) => scan::string(self.json, start + 1)?.0 + 1,
+                (None, _) => scan::value(self.json, start, depth + 1)?,
             };
             at = scan::blanks(bytes, at);
             match bytes.get(at) {
                 Some(b',') => at = scan::blanks(bytes, at + 1),
-                Some(b'}') => return Ok(at + 1),
+                Some(b'}') => break,
                 _ => return Err(Fault::NotJson(at)),
             }
         }
+        Ok(at + 1)
+    }
+
+    /// A key with its colon: where its value begins, and which child it is.
+    fn key(
+        &mut self,
+        at: usize,
+        node: NodeId,
+        member: usize,
+    ) -> Result<(usize, Option<NodeId>), Fault> {
+        let bytes = self.json.bytes;
+        if bytes.get(at) != Some(&b'"') {
+            return Err(Fault::NotJson(at));
+        }
+        let start = at + 1;
+        let (end, has_escapes) = scan::string(self.json, start)?;
+        let wanted = self.tree.node(node);
+        let child = if has_escapes {
+            self.escaped_child(node, start, end)
+        } else {
+            let head = tree::head_of(bytes, start, end - start);
+            wanted.child(head, &bytes[start..end])
+        };
+        let value = scan::expect(bytes, scan::blanks(bytes, end + 1), b':')?;
+        let text = &bytes[at..value];
+        self.out.guesses.learn(wanted.object, member, text, child);
+        Ok((value, child))
     }
 
     #[cold]
@@ -117,7 +170,7 @@ impl Walk<'_> {
 
     /// The items of a list, up to the limit; objects and lists among them only exist.
     fn list(&mut self, at: usize, depth: usize) -> Scanned {
-        let bytes = self.text.as_bytes();
+        let bytes = self.json.bytes;
         if depth >= MAX_DEPTH {
             return Err(Fault::TooDeep(at));
         }
@@ -130,10 +183,10 @@ impl Walk<'_> {
             let (item, end) = match bytes.get(at) {
                 Some(b'{' | b'[') => (
                     slot(Shape::Object, at, at),
-                    scan::value(bytes, at, depth + 1)?,
+                    scan::value(self.json, at, depth + 1)?,
                 ),
                 _ if self.out.items.len() >= most => {
-                    (Slot::default(), scan::value(bytes, at, depth + 1)?)
+                    (Slot::default(), scan::value(self.json, at, depth + 1)?)
                 }
                 _ => self.scalar(at)?,
             };
@@ -152,11 +205,11 @@ impl Walk<'_> {
     /// Text, a number, a truth value or null.
     #[inline(always)]
     fn scalar(&mut self, at: usize) -> Result<(Slot, usize), Fault> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.json.bytes;
         Ok(match bytes.get(at) {
             Some(b'"') => {
                 let start = at + 1;
-                let (end, has_escapes) = scan::string(bytes, start)?;
+                let (end, has_escapes) = scan::string(self.json, start)?;
                 let slot = if has_escapes {
                     self.written(start, end)
                 } else if is_blank(&self.text[start..end]) {
