@@ -6,12 +6,15 @@ mod service;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use hotlead::config::settings::{Kafka, Secret};
 use hotlead::core::limits::MAX_RECORD;
 use hotlead::run::{Mode, RunError};
+use hotlead::source::Probe;
+use hotlead::telemetry::broker_log::BrokerLog;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use service::{Service, alert_ids, demo_request, header, settings, topics_of};
 
-use crate::kafka::{Outgoing, Record, broker, unique};
+use crate::kafka::{Broker, Login, Options, Outgoing, Record, broker, unique};
 use crate::supervise::wait_for;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -214,4 +217,42 @@ fn a_missing_events_topic_is_named_with_its_command() {
     assert_eq!(fault.exit_code(), 69);
     let command = format!("--create --topic {} --partitions", settings.topics.events);
     assert!(fault.to_string().contains(&command), "{fault}");
+}
+
+/// Goal: wrong credentials are told as such, not as a lost connection, and right ones let us in.
+#[test]
+fn a_wrong_password_is_one_clear_line() {
+    let login = Login {
+        user: "hotlead".to_owned(),
+        password: "right".to_owned(),
+    };
+    let broker = Broker::start_own(&Options {
+        tls_scram: Some(login),
+        ..Options::default()
+    });
+    let config = broker.tls_client_config();
+    let ask = |password: &str| {
+        let inherited = [
+            "security.protocol",
+            "sasl.mechanism",
+            "sasl.username",
+            "ssl.ca.location",
+        ];
+        let value = |name: &str| config.get(name).expect("set by the broker").to_owned();
+        let mut kafka = Kafka {
+            brokers: vec![value("bootstrap.servers")],
+            properties: inherited
+                .map(|name| (name.to_owned(), Secret::inline(value(name))))
+                .into(),
+        };
+        let secret = Secret::resolved(password, "env:PASSWORD");
+        kafka.properties.insert("sasl.password".to_owned(), secret);
+        let probe = Probe::new(&kafka, "probe", BrokerLog::default()).expect("good properties");
+        probe.partitions("nowhere", Duration::from_secs(5))
+    };
+    let answer = wait_for("an answer over TLS", DEADLINE, || ask("right").ok());
+    assert_eq!(answer, None, "there is no such topic");
+    let fault = ask("wrong").expect_err("a wrong password").to_string();
+    assert!(fault.contains("refuses the credentials: "), "{fault}");
+    assert!(!fault.contains("wrong"), "{fault}");
 }
