@@ -11,6 +11,7 @@ use hotlead::core::limits::MAX_RECORD;
 use hotlead::run::{Mode, RunError};
 use hotlead::source::Probe;
 use hotlead::telemetry::broker_log::BrokerLog;
+use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use service::{Service, alert_ids, demo_request, header, settings, topics_of};
 
@@ -205,6 +206,31 @@ fn without_transactions_alerts_arrive_too() {
     let service = Service::start(&settings, Mode::Plain);
     broker().produce(&settings.topics.events, [demo_request(20, 20)]);
     assert_eq!(service.alerts(21).len(), 21, "offsets were committed");
+    service.stop().expect("a clean end");
+}
+
+/// Goal: the demo's way, without a broker: librdkafka's in-process cluster.
+#[test]
+fn the_in_process_cluster_will_do_without_transactions() {
+    let mut settings = settings(&unique("mock"), "a");
+    let cluster = MockCluster::new(1).unwrap();
+    settings.kafka.brokers = vec![cluster.bootstrap_servers()];
+    let topics = topics_of(&settings);
+    for topic in topics.iter().chain([&settings.topics.events]) {
+        cluster.create_topic(topic, 4, 1).unwrap();
+    }
+    let service = Service::start(&settings, Mode::Plain);
+    let mut config = broker().client_config();
+    config.set("bootstrap.servers", cluster.bootstrap_servers());
+    let producer: BaseProducer = config.create().unwrap();
+    for event in (0..20).map(|n| demo_request(n, n)) {
+        let (key, value) = (event.key.unwrap(), event.value.unwrap());
+        let record = BaseRecord::to(&settings.topics.events).key(&key).payload(&value);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(DEADLINE).unwrap();
+    let hot = || service.hooks.hot.newest_first().len();
+    wait_for("hot leads", DEADLINE, || (hot() == 20).then_some(()));
     service.stop().expect("a clean end");
 }
 
