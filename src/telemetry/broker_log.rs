@@ -116,10 +116,16 @@ impl BrokerLog {
         (state.starting, state.trouble) = (false, None);
     }
 
-    /// The newest fault since the last call.
-    pub fn take_trouble(&self) -> Option<(Trouble, String)> {
+    /// The newest fault since the brokers last answered.
+    pub fn newest_trouble(&self) -> Option<(Trouble, String)> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.trouble.clone()
+    }
+
+    /// The brokers answered.
+    pub fn answered(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.trouble.take()
+        state.trouble = None;
     }
 
     fn is_new(&self, facility: &str, text: &str, now: Instant) -> bool {
@@ -189,15 +195,16 @@ mod tests {
             Trouble::Authentication,
             "SASL authentication error".to_owned(),
         );
-        assert_eq!(log.take_trouble(), Some(expected));
-        assert_eq!(log.take_trouble(), None, "taken");
+        assert_eq!(log.newest_trouble(), Some(expected));
+        log.answered();
+        assert_eq!(log.newest_trouble(), None, "it is over");
         log.fault(
             -195,
             "k:9092: Connect failed: Connection refused (after 0ms in state CONNECT)",
         );
         log.fault(ALL_BROKERS_DOWN, "1/1 brokers are down");
         let refused = "k:9092: Connect failed: Connection refused".to_owned();
-        assert_eq!(log.take_trouble(), Some((Trouble::Unreachable, refused)));
+        assert_eq!(log.newest_trouble(), Some((Trouble::Unreachable, refused)));
     }
 
     #[test]
