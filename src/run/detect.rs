@@ -75,9 +75,8 @@ impl Detector {
                 lane.engine.step(input, &mut self.outputs);
                 self.tally.step(&self.outputs);
                 for alert in self.outputs.alerts.drain(..) {
-                    if let Some(record) = encode::alert(&alert, &self.group) {
-                        round.alert(alert, record, time);
-                    }
+                    let record = encode::alert(&alert, &self.group);
+                    round.alert(alert, record, time);
                 }
             }
             Err(letter) => {

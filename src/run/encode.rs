@@ -7,7 +7,7 @@ use crate::sink::{Outgoing, Target};
 use crate::source::Message;
 
 /// An alert as a CloudEvent in binary mode.
-pub(super) fn alert(alert: &Alert, group: &str) -> Option<Outgoing> {
+pub(super) fn alert(alert: &Alert, group: &str) -> Outgoing {
     let headers = [
         ("ce_specversion", "1.0".to_owned()),
         ("ce_id", alert.id.to_string()),
@@ -18,12 +18,13 @@ pub(super) fn alert(alert: &Alert, group: &str) -> Option<Outgoing> {
         ("content-type", "application/json".to_owned()),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
-    Some(Outgoing {
+    let value = serde_json::to_vec(alert).expect("an alert has only names as keys");
+    Outgoing {
         target: Target::Alerts,
         key: Some(alert.lead.key.clone().into_bytes()),
-        value: Some(serde_json::to_vec(alert).ok()?),
+        value: Some(value),
         headers: headers.into(),
-    })
+    }
 }
 
 /// A record that could not be read: as it came, with the reason. A value larger than `max_value` bytes is left out.

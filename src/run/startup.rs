@@ -8,8 +8,8 @@ use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions};
 use crate::source::{Known, Probe, ProbeFault};
 use crate::telemetry::events::{BrokersAway, TopicCreated};
 
-/// How long one question may take.
-const ASK: Duration = Duration::from_secs(10);
+/// How long one question may take: as long as a signal may have to wait.
+const ASK: Duration = Duration::from_secs(5);
 
 /// Between two tries: doubled up to the longest.
 const FIRST_RETRY: Duration = Duration::from_secs(1);

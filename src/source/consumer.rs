@@ -6,21 +6,22 @@
 
 use std::collections::VecDeque;
 use std::ffi::CString;
-use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::Message as _;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{
     BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata,
 };
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::batch::{Batch, BatchQueue, c_name};
+use super::error::{SourceError, away, broken, fatal};
 use crate::config::settings::Kafka;
 use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::telemetry::broker_log::BrokerLog;
@@ -40,26 +41,6 @@ pub enum Change {
         /// Too late to commit.
         lost: bool,
     },
-}
-
-/// Why a member cannot go on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SourceError {
-    /// Another process runs with the same instance name.
-    Fenced,
-    /// The brokers did not answer, or not now: ask again.
-    Away(String),
-    /// It will not get better by itself.
-    Broken(String),
-}
-
-impl fmt::Display for SourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fenced => f.write_str("fenced"),
-            Self::Away(text) | Self::Broken(text) => f.write_str(text),
-        }
-    }
 }
 
 /// What the consumer's callbacks write to.
@@ -196,7 +177,7 @@ impl Member {
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => Err(fatal(code)),
             Some(Ok(message)) => {
                 // Partitions are forwarded before they are assigned, so nothing may come this way.
-                let (partition, offset) = (message_partition(&message), message_offset(&message));
+                let (partition, offset) = (message.partition(), message.offset());
                 let text = format!("a record passed by its queue: {partition}@{offset}");
                 Err(SourceError::Broken(text))
             }
@@ -378,31 +359,5 @@ impl Drop for Member {
             .context()
             .closing
             .store(true, Ordering::Relaxed);
-    }
-}
-
-fn message_partition(message: &impl rdkafka::Message) -> i32 {
-    message.partition()
-}
-
-fn message_offset(message: &impl rdkafka::Message) -> i64 {
-    message.offset()
-}
-
-fn fatal(code: RDKafkaErrorCode) -> SourceError {
-    match code {
-        RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::Fenced => SourceError::Fenced,
-        code => SourceError::Broken(format!("the consumer failed: {code}")),
-    }
-}
-
-fn broken(error: &KafkaError) -> SourceError {
-    SourceError::Broken(format!("the consumer refuses: {error}"))
-}
-
-fn away(error: &KafkaError) -> SourceError {
-    match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::FencedInstanceId) => SourceError::Fenced,
-        _ => SourceError::Away(error.to_string()),
     }
 }

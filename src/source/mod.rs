@@ -2,12 +2,14 @@
 
 mod batch;
 mod consumer;
+mod error;
 mod probe;
 mod reader;
 mod start;
 
 pub use batch::{Batch, BatchQueue, MAX_BATCH, Message, Polled, c_name};
-pub use consumer::{Change, Member, Membership, SourceError};
+pub use consumer::{Change, Member, Membership};
+pub use error::SourceError;
 pub use probe::{Probe, ProbeFault};
 pub use reader::{Begin, Reader};
 pub use start::{Known, Resolution};

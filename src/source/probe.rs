@@ -85,6 +85,7 @@ impl Probe {
         let metadata = self.consumer.fetch_metadata(Some(topic), wait);
         self.serve();
         let metadata = metadata.map_err(|error| self.away(&error))?;
+        self.log.answered();
         let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
             return Ok(None);
         };
@@ -136,7 +137,7 @@ impl Probe {
 
     fn away(&self, error: &KafkaError) -> ProbeFault {
         let brokers = &self.brokers;
-        ProbeFault::Away(match self.log.take_trouble() {
+        ProbeFault::Away(match self.log.newest_trouble() {
             Some((Trouble::Authentication, text)) => {
                 format!("Kafka at {brokers} refuses the credentials: {text}")
             }

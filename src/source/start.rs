@@ -3,7 +3,8 @@
 use crate::config::settings::Start;
 use crate::core::ids::{Offset, Partition};
 
-use super::consumer::{Member, SourceError};
+use super::consumer::Member;
+use super::error::SourceError;
 
 /// Where to begin, and whether the group knew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

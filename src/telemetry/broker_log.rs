@@ -12,6 +12,9 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Different messages remembered; more than librdkafka has templates.
 const MAX_REMEMBERED: usize = 256;
 
+/// librdkafka's number of the error that follows all others.
+const ALL_BROKERS_DOWN: i32 = -187;
+
 /// What kind of trouble the brokers gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -52,8 +55,8 @@ impl Trouble {
         match code {
             -169 => Self::Authentication,
             -181 => Self::Tls,
-            // Transport, resolve, all brokers down, timed out.
-            -195 | -193 | -187 | -185 => Self::Unreachable,
+            // Transport, resolve, timed out.
+            -195 | -193 | -185 | ALL_BROKERS_DOWN => Self::Unreachable,
             _ => Self::Other,
         }
     }
@@ -81,7 +84,7 @@ impl BrokerLog {
     /// A fault that a client reports, with librdkafka's number for it.
     pub fn fault(&self, code: i32, text: &str) {
         let text = clear(text);
-        if self.remember(Trouble::of(code), text) && self.is_new("", text, Instant::now()) {
+        if self.remember(code, text) && self.is_new("", text, Instant::now()) {
             warn!("kafka: {text}");
         } else {
             debug!("kafka: {text}");
@@ -89,13 +92,18 @@ impl BrokerLog {
     }
 
     /// Whether somebody should read it: while starting, the one who asks tells of it in its own line.
-    fn remember(&self, trouble: Trouble, text: &str) -> bool {
+    fn remember(&self, code: i32, text: &str) -> bool {
+        let trouble = Trouble::of(code);
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Wrong credentials also look like a lost connection; the cause must not be hidden by its effect.
-        let hides = matches!(
-            &state.trouble,
-            Some((Trouble::Authentication | Trouble::Tls, _))
-        ) && matches!(trouble, Trouble::Unreachable | Trouble::Other);
+        // Wrong credentials also look like a lost connection, and each lost connection ends in "all brokers are down":
+        // a cause must not be hidden by its effects.
+        let hides = match &state.trouble {
+            Some((Trouble::Authentication | Trouble::Tls, _)) => {
+                matches!(trouble, Trouble::Unreachable | Trouble::Other)
+            }
+            Some(_) => code == ALL_BROKERS_DOWN,
+            None => false,
+        };
         if !hides {
             state.trouble = Some((trouble, text.to_owned()));
         }
@@ -108,10 +116,16 @@ impl BrokerLog {
         (state.starting, state.trouble) = (false, None);
     }
 
-    /// The newest fault since the last call.
-    pub fn take_trouble(&self) -> Option<(Trouble, String)> {
+    /// The newest fault since the brokers last answered.
+    pub fn newest_trouble(&self) -> Option<(Trouble, String)> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.trouble.clone()
+    }
+
+    /// The brokers answered.
+    pub fn answered(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.trouble.take()
+        state.trouble = None;
     }
 
     fn is_new(&self, facility: &str, text: &str, now: Instant) -> bool {
@@ -140,11 +154,14 @@ impl BrokerLog {
     }
 }
 
-/// Without the thread and client name that librdkafka puts in front: `[thrd:…]: `.
+/// Without what only librdkafka's authors understand: the thread in front (`[thrd:…]: `), the state behind
+/// (` (after 0ms in state CONNECT)`).
 fn clear(text: &str) -> &str {
-    text.strip_prefix("[thrd:")
+    let text = text
+        .strip_prefix("[thrd:")
         .and_then(|rest| rest.split_once("]: "))
-        .map_or(text, |(_, text)| text)
+        .map_or(text, |(_, text)| text);
+    text.split_once(" (after ").map_or(text, |(text, _)| text)
 }
 
 #[cfg(test)]
@@ -170,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_connection_does_not_hide_wrong_credentials() {
+    fn effects_do_not_hide_their_cause() {
         let log = BrokerLog::default();
         log.fault(-169, "[thrd:sasl/x]: SASL authentication error");
         log.fault(-195, "connection closed");
@@ -178,8 +195,16 @@ mod tests {
             Trouble::Authentication,
             "SASL authentication error".to_owned(),
         );
-        assert_eq!(log.take_trouble(), Some(expected));
-        assert_eq!(log.take_trouble(), None, "taken");
+        assert_eq!(log.newest_trouble(), Some(expected));
+        log.answered();
+        assert_eq!(log.newest_trouble(), None, "it is over");
+        log.fault(
+            -195,
+            "k:9092: Connect failed: Connection refused (after 0ms in state CONNECT)",
+        );
+        log.fault(ALL_BROKERS_DOWN, "1/1 brokers are down");
+        let refused = "k:9092: Connect failed: Connection refused".to_owned();
+        assert_eq!(log.newest_trouble(), Some((Trouble::Unreachable, refused)));
     }
 
     #[test]
