@@ -2,4 +2,6 @@
 
 pub mod codec;
 pub mod config;
+pub mod console;
 pub mod core;
+pub mod run;
