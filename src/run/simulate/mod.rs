@@ -255,7 +255,10 @@ mod tests {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         // Changes only when the simulated people change: demos and samples change with it.
-        assert_eq!(hex, "d5c028d81285f2682f534044df19874d282aa7ce5338ffb3b6c15e31a870e377");
+        assert_eq!(
+            hex,
+            "d5c028d81285f2682f534044df19874d282aa7ce5338ffb3b6c15e31a870e377"
+        );
         assert_ne!(events(1, 200, 50), events(2, 200, 50));
     }
 
