@@ -5,6 +5,7 @@
 //! domains are reserved for examples and all addresses for documentation.
 
 mod journey;
+pub mod output;
 mod people;
 mod random;
 mod segment;
@@ -38,6 +39,8 @@ impl Scenario {
 /// One event, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimulatedEvent {
+    /// Its id; the same again when it is sent twice.
+    pub id: String,
     /// The record's key: the user id, else the anonymous id.
     pub lead_key: String,
     /// The event's own time, and the record's timestamp.
@@ -63,8 +66,8 @@ pub struct Simulator {
 enum What {
     /// The next step of this actor.
     Step(usize),
-    /// The same event once more, as a library that retries sends it: key, time, JSON.
-    Again(String, Timestamp, String),
+    /// The same event once more, as a library that retries sends it: id, key, time, JSON.
+    Again(String, String, Timestamp, String),
 }
 
 #[derive(Debug)]
@@ -158,12 +161,13 @@ impl Simulator {
         };
         let time = now - Span::from_secs(late_s as i64);
         let person = actor.person.as_ref().filter(|_| actor.is_known);
+        let id = format!(
+            "{:016x}-{:08x}",
+            self.random.bits(),
+            self.random.bits() >> 32
+        );
         let facts = segment::Facts {
-            message_id: format!(
-                "{:016x}-{:08x}",
-                self.random.bits(),
-                self.random.bits() >> 32
-            ),
+            message_id: &id,
             time,
             anonymous_id: &actor.anonymous_id,
             person,
@@ -181,9 +185,13 @@ impl Simulator {
         self.plan(now + Span::from_millis(wait_ms as i64), What::Step(index));
         if self.random.chance(2) {
             let again = now + Span::from_secs(self.random.between(1, 20) as i64);
-            self.plan(again, What::Again(lead_key.clone(), time, json.clone()));
+            self.plan(
+                again,
+                What::Again(id.clone(), lead_key.clone(), time, json.clone()),
+            );
         }
         SimulatedEvent {
+            id,
             lead_key,
             time,
             sent: now,
@@ -215,7 +223,8 @@ impl Iterator for Simulator {
         let Reverse((now, _, what)) = self.agenda.pop()?;
         Some(match what {
             What::Step(index) => self.step(now, index),
-            What::Again(lead_key, time, json) => SimulatedEvent {
+            What::Again(id, lead_key, time, json) => SimulatedEvent {
+                id,
                 lead_key,
                 time,
                 sent: now,

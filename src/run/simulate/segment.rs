@@ -11,7 +11,7 @@ const SITE: &str = "https://www.example.com";
 /// What an event says apart from its act.
 #[derive(Debug)]
 pub(super) struct Facts<'a> {
-    pub(super) message_id: String,
+    pub(super) message_id: &'a str,
     pub(super) time: Timestamp,
     pub(super) anonymous_id: &'a str,
     /// `None` while the lead is not known by name.
@@ -82,7 +82,7 @@ struct Context<'a> {
 /// One event as JSON.
 pub(super) fn message(act: Act, facts: &Facts<'_>) -> String {
     let mut message = Message {
-        message_id: &facts.message_id,
+        message_id: facts.message_id,
         kind: "track",
         event: None,
         name: None,
