@@ -11,6 +11,9 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+/** Lines of contributions on one card: what can be read at a glance. */
+const MAX_LINES = 6;
+
 /** Text from a lead, kept from turning its surroundings right to left. */
 const said = (text) => el("bdi", {}, text);
 
@@ -75,13 +78,23 @@ function noteOf(line) {
   return note && line.label.toLowerCase().startsWith(note) ? undefined : note;
 }
 
+/** The weightiest contributions in their order; the others become one line, so that the points still add up. */
+function shorten(evidence) {
+  if (evidence.length <= MAX_LINES) return evidence;
+  const byWeight = [...evidence].sort((a, b) => Math.abs(b.points) - Math.abs(a.points));
+  const shown = new Set(byWeight.slice(0, MAX_LINES - 1));
+  const rest = byWeight.slice(MAX_LINES - 1);
+  const points = rest.reduce((total, line) => total + line.points, 0);
+  return [...evidence.filter((line) => shown.has(line)), { points, label: `${rest.length} more`, note: "smaller contributions" }];
+}
+
 /** What led to an alert. Contributions that add up to the score stand above it with their points; others (of a rule
  *  that counts, where caps, fading or other points come in between) stand without, and the sum is told by its parts. */
 function contributions(alert) {
   const { score, evidence } = alert;
   const sum = evidence.reduce((total, line) => total + line.points, 0);
   const addsUp = Math.abs(sum - score.behaviour) < 0.05;
-  const rows = evidence.map((line) => ({ ...line, note: noteOf(line), bare: !addsUp }));
+  const rows = shorten(evidence).map((line) => ({ ...line, note: line.note ?? noteOf(line), bare: !addsUp }));
   if (score.fit !== 0) rows.push({ points: score.fit, label: "fit", note: "who they are", first: !addsUp });
   if (!addsUp) rows.push({ points: score.behaviour, label: "behaviour", note: "all they did, faded and capped", first: score.fit === 0 });
 
