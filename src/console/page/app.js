@@ -4,6 +4,7 @@ import { card, detail, fillRow, format, nameOf, numbers, refreshTimes, row, word
 
 const MAX_CARDS = 200;
 const SILENCE_MS = 10_000; // ticks come twice a second
+const FRESH_MS = 8000; // an alert is marked as new for so long
 const BACKOFF_MS = [500, 1000, 2000, 4000];
 
 const $ = (id) => document.getElementById(id);
@@ -75,6 +76,7 @@ function showAlert(data) {
   if (feed.querySelector(`[data-id="${CSS.escape(data.alert.id)}"]`)) return;
   const item = cardItem(data);
   item.classList.add("arrived");
+  setTimeout(() => item.classList.remove("arrived"), FRESH_MS);
   item.hidden = !matches(item.words);
   feed.prepend(item);
   while (feed.children.length > MAX_CARDS) feed.lastElementChild.remove();

@@ -175,7 +175,7 @@ function inWords(decision) {
   switch (decision.verdict) {
     case "fire": return "alerted";
     case "below_threshold": return "not enough yet";
-    case "same_episode": return "already alerted, still the same episode";
+    case "same_episode": return "already alerted";
     case "suppressed": return `held back by ${decision.by ?? "a suppression"}`;
     case "cooling_down": return decision.until ? `cooling down until ${moment.format(new Date(decision.until))}` : "cooling down";
     default: return decision.verdict;
