@@ -5,6 +5,7 @@ pub mod backtest;
 pub mod cli;
 pub mod codec;
 pub mod config;
+pub mod console;
 pub mod core;
 pub mod notify;
 pub mod run;

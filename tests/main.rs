@@ -1,8 +1,11 @@
 //! Every integration test, in one binary: linking librdkafka once is enough.
 
+mod browser;
 mod chromium;
 mod config;
+mod console;
 mod kafka;
+mod live;
 mod notify;
 mod properties;
 mod python;

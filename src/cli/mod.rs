@@ -3,9 +3,11 @@
 pub mod backtest;
 pub mod capture;
 pub mod check;
+pub mod demo;
 pub mod exit;
-pub mod sink_test;
 pub mod run;
+pub mod simulate;
+pub mod sink_test;
 pub mod tail;
 
 use std::path::PathBuf;
@@ -22,6 +24,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Watch simulated leads turn hot: the whole live path, nothing else to start
+    #[command(after_help = "Example:  hotlead demo --for 30s --speed 20 --seed 7 --port 8081")]
+    Demo(demo::Options),
+    /// Read events from Kafka and publish alerts
+    #[command(after_help = "Example:  hotlead run --config deploy/hotlead.yaml")]
+    Run(Config),
     /// Check rules and config files
     #[command(after_help = "Example:  hotlead check deploy/hotlead.yaml deploy/rules/*.yaml")]
     Check {
@@ -33,11 +41,49 @@ enum Command {
     #[command(after_help = "Examples:\n  hotlead backtest --rules rules.yaml --events events.ndjson\n  \
         hotlead simulate --events 100000 | hotlead backtest --rules rules.yaml --events - --json")]
     Backtest(backtest::Options),
+    /// Make realistic events, as NDJSON or into a topic
+    #[command(after_help = "Examples:\n  hotlead simulate --events 1000 --seed 7 > events.ndjson\n  \
+        hotlead simulate --events 1000 --rate 50 --brokers localhost:9092 --topic engagement")]
+    Simulate(simulate::Options),
+    /// Print alerts from the alert topic
+    #[command(after_help = "Example:  hotlead tail --config hotlead.yaml --json --from beginning --until-end")]
+    Tail {
+        #[command(flatten)]
+        config: Config,
+        /// The alert as JSON, one a line
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        stretch: Stretch,
+    },
+    /// Write the events topic to a file that `backtest` reads
+    #[command(after_help = "Example:  hotlead capture --config hotlead.yaml --from beginning --until-end > events.ndjson")]
+    Capture {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        stretch: Stretch,
+    },
+    /// Try out where alerts go
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Print a completion script for a shell
     #[command(after_help = "Example:  hotlead completions bash > /etc/bash_completion.d/hotlead")]
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SinkCommand {
+    /// Send one real message, marked TEST
+    #[command(after_help = "Example:  hotlead sink test sdr-channel --config hotlead.yaml")]
+    Test {
+        /// The sink's id in the config file
+        id: String,
+        #[command(flatten)]
+        config: Config,
     },
 }
 
@@ -72,8 +118,14 @@ pub enum From {
 /// Reads the command line, does what it says, and answers with the exit code.
 pub fn main() -> u8 {
     match Cli::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Run(config) => run::run(&config.config),
         Command::Check { files } => check::run(&files),
         Command::Backtest(options) => backtest::run(&options),
+        Command::Simulate(options) => simulate::run(&options),
+        Command::Tail { config, json, stretch } => tail::run(&config.config, json, stretch.from, stretch.until_end),
+        Command::Capture { config, stretch } => capture::run(&config.config, stretch.from, stretch.until_end),
+        Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&id, &config.config),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "hotlead", &mut std::io::stdout());
             exit::DONE

@@ -2,10 +2,13 @@
 //!
 //! One thread owns a group member, its partitions' engines and a producer; nothing of a lead is shared.
 
+pub mod demo;
 mod detect;
 mod encode;
 mod lane;
 mod round;
+pub mod shown;
+pub mod simulate;
 mod startup;
 mod worker;
 

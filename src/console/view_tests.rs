@@ -1,0 +1,170 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn alert(number: u128, lead: &str, score: f64, second: i64) -> Alert {
+    let time = Timestamp::from_millis(1_793_606_400_000 + second * 1000);
+    serde_json::from_value(json!({
+        "id": format!("{number:032x}"), "rule": "pricing-surge", "tier": "hot", "kind": "opened",
+        "lead": {"key": lead, "name": "Dana Ruiz"}, "time": time, "episode_start": time,
+        "reason": "3 pricing views in 41 min", "flags": [],
+        "score": {"total": score, "fit": 20.0, "behaviour": score - 20.0},
+        "trigger": {"event_id": "e-1", "time": time, "source": "engagement/2@1234"},
+        "evidence": [], "rules_version": "sha256:00",
+    }))
+    .expect("an alert")
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(1_793_606_400_000 + second * 1000)
+}
+
+fn snapshot(view: &View) -> Value {
+    let (news, _) = view.snapshot(&json!({"group": "test"}));
+    serde_json::from_str(&news.data).expect("JSON")
+}
+
+fn detail(view: &View, key: &str) -> Value {
+    serde_json::from_str(&view.lead(key).expect("a lead")).expect("JSON")
+}
+
+#[test]
+fn cards_are_the_newest_and_a_repeat_shows_once() {
+    let view = View::new();
+    for number in 0..(MAX_CARDS as u128 + 5) {
+        view.alert(&alert(number, "u1", 50.0, 0), None);
+    }
+    view.alert(&alert(MAX_CARDS as u128, "u1", 50.0, 0), None);
+    let cards = snapshot(&view)["cards"].as_array().expect("a list").clone();
+    assert_eq!(cards.len(), MAX_CARDS);
+    let newest = format!("{:032x}", MAX_CARDS + 4);
+    assert_eq!(cards[0]["alert"]["id"], newest, "newest first");
+}
+
+#[test]
+fn the_hottest_come_first_and_the_quiet_leave() {
+    let view = View::new();
+    view.alert(&alert(1, "warm", 40.0, 0), None);
+    view.alert(&alert(2, "hot", 90.0, 10), None);
+    view.alert(&alert(3, "hot-later", 90.0, 20), None);
+    let keys = |view: &View| -> Vec<String> {
+        let rows = snapshot(view)["hottest"]
+            .as_array()
+            .expect("a list")
+            .clone();
+        rows.iter()
+            .map(|row| row["key"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(keys(&view), ["hot-later", "hot", "warm"]);
+
+    let day = QUIET.as_millis() / 1000;
+    view.seen("someone", at(10 + day), "/", "applied", &[]);
+    assert_eq!(
+        keys(&view),
+        ["hot-later", "hot"],
+        "exactly a day ago is still shown"
+    );
+    view.seen("someone", at(11 + day), "/", "applied", &[]);
+    assert_eq!(keys(&view), ["hot-later"]);
+}
+
+#[test]
+fn a_timeline_has_the_newest_things_with_their_decisions() {
+    let view = View::new();
+    view.seen("u1", at(0), "/pricing", "applied", &[]);
+    let held = Decided {
+        rule: "pricing-surge",
+        verdict: "suppressed",
+        by: Some("competitor"),
+        until: None,
+    };
+    view.seen("u1", at(1), "/pricing", "applied", &[held]);
+    view.alert(&alert(1, "u1", 65.0, 2), Some(Duration::from_micros(1840)));
+    let lead = detail(&view, "u1");
+    assert_eq!(lead["timeline"][0]["what"], "alert");
+    assert_eq!(lead["timeline"][1]["decisions"][0]["by"], "competitor");
+    assert_eq!(lead["timeline"][2]["label"], "/pricing");
+    assert_eq!(lead["card"]["delay_ms"], 1.8);
+    assert_eq!(lead["summary"]["version"], 3);
+
+    for second in 0..100 {
+        view.seen("u1", at(second), "/docs", "applied", &[]);
+    }
+    let lines = detail(&view, "u1")["timeline"]
+        .as_array()
+        .expect("a list")
+        .len();
+    assert_eq!(lines, super::super::lead::MAX_TIMELINE);
+    assert_eq!(view.lead("nobody"), None);
+}
+
+#[test]
+fn memory_is_bounded_and_hot_leads_stay() {
+    let view = View::new();
+    view.alert(&alert(1, "hot", 65.0, 0), None);
+    for number in 0..(3 * MAX_LEADS) {
+        view.seen(
+            &format!("a-{number}"),
+            at(number as i64 % 60),
+            "/",
+            "applied",
+            &[],
+        );
+        view.tick(Instant::now());
+        assert!(view.lock().leads.len() <= MAX_LEADS);
+    }
+    assert!(view.lead("hot").is_some());
+}
+
+#[test]
+fn a_flood_between_two_ticks_is_dropped_unread() {
+    let view = View::new();
+    for number in 0..(SEEN_PER_TICK + 10) {
+        view.seen(&format!("a-{number}"), at(0), "/", "applied", &[]);
+    }
+    assert_eq!(view.lock().leads.len(), SEEN_PER_TICK as usize);
+    view.tick(Instant::now());
+    view.seen("after", at(0), "/", "applied", &[]);
+    assert!(view.lead("after").is_some());
+}
+
+#[test]
+fn the_rate_is_that_of_the_last_seconds() {
+    let view = View::new();
+    let begin = Instant::now();
+    for tick in 0..40_u64 {
+        // 10 events a second for ten seconds, then none.
+        let applied = tick.min(20) * 5;
+        view.counters(Counters {
+            events: [("applied".to_owned(), applied)].into(),
+            ..Counters::default()
+        });
+        view.tick(begin + TICK * tick as u32);
+        let rate = snapshot(&view)["events_per_second"]
+            .as_f64()
+            .expect("a number");
+        match tick {
+            0 => assert_eq!(rate, 0.0),
+            1..=20 => assert_eq!(rate, 10.0, "at tick {tick}"),
+            31.. => assert_eq!(rate, 0.0, "at tick {tick}"),
+            _ => assert!(rate < 10.0),
+        }
+    }
+}
+
+#[test]
+fn pages_get_alerts_at_once_and_the_list_only_when_it_changed() {
+    let view = View::new();
+    let (first, mut news) = view.snapshot(&json!({}));
+    view.alert(&alert(1, "u1", 65.0, 0), None);
+    view.tick(Instant::now());
+    view.tick(Instant::now());
+    let told: Vec<News> = std::iter::from_fn(|| news.try_recv().ok()).collect();
+    let kinds: Vec<&str> = told.iter().map(|news| news.event).collect();
+    assert_eq!(kinds, ["alert", "tick", "tick"]);
+    assert_eq!(told[0].id, first.id + 1);
+    assert!(told[1].data.contains("hottest") && !told[2].data.contains("hottest"));
+}
