@@ -10,7 +10,10 @@ use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedPr
 
 use super::SimulatedEvent;
 
-/// How long brokers may take to answer, and at the end to acknowledge what was sent.
+/// How long brokers may take to answer the first question: somebody waits at a terminal.
+const ASK: Duration = Duration::from_secs(10);
+
+/// How long they may take at the end to acknowledge what was sent.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Spreads events over time: `per_second` of them, or as fast as they go.
@@ -128,7 +131,7 @@ pub fn to_topic(
     // Asked first: a topic that the broker would create by itself has the wrong number of partitions.
     let known = sender
         .client()
-        .fetch_metadata(Some(topic), DEADLINE)
+        .fetch_metadata(Some(topic), ASK)
         .map_err(unreachable)?;
     if known
         .topics()
@@ -146,6 +149,10 @@ pub fn to_topic(
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::consumer::{BaseConsumer, Consumer};
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::{Message, Offset, TopicPartitionList};
+
     use super::*;
     use crate::run::simulate::{Scenario, Simulator};
 
@@ -194,5 +201,36 @@ mod tests {
             .collect();
         assert_eq!(due, [0, 250, 500].map(Duration::from_millis));
         assert_eq!(Pace::new(Some(0)).next_due(), None);
+    }
+
+    #[test]
+    fn a_topic_gets_records_keyed_by_lead_with_the_time_of_their_event() {
+        let cluster = MockCluster::new(1).expect("a broker");
+        cluster.create_topic("engagement", 1, 1).expect("a topic");
+        let brokers = cluster.bootstrap_servers();
+        to_topic(some(20), Pace::new(None), &brokers, "engagement").expect("sent");
+
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &brokers)
+            .set("group.id", "test")
+            .set("fetch.wait.max.ms", "10")
+            .create()
+            .expect("a consumer");
+        let mut all = TopicPartitionList::new();
+        all.add_partition_offset("engagement", 0, Offset::Beginning)
+            .expect("an offset");
+        consumer.assign(&all).expect("assigned");
+        let deadline = Instant::now() + DEADLINE;
+        for event in some(20) {
+            let record = loop {
+                assert!(Instant::now() < deadline, "waited in vain for a record");
+                if let Some(record) = consumer.poll(Duration::from_millis(100)) {
+                    break record.expect("a record");
+                }
+            };
+            assert_eq!(record.key(), Some(event.lead_key.as_bytes()));
+            assert_eq!(record.payload(), Some(event.json.as_bytes()));
+            assert_eq!(record.timestamp().to_millis(), Some(event.time.as_millis()));
+        }
     }
 }
