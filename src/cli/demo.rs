@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::exit;
+use crate::config;
 use crate::core::rule::RuleSet;
 use crate::run::demo::{Demo, DemoError, RULES};
 
@@ -75,10 +76,10 @@ pub fn run(options: &Options) -> u8 {
 /// The rules in the binary; a test keeps them free of faults.
 fn embedded_rules() -> Result<Arc<RuleSet>, String> {
     let (name, text) = RULES;
-    Err(format!(
-        "{name}: {} bytes of rules that this build cannot read",
-        text.len()
-    ))
+    match config::rules::read(name, text) {
+        (Some(spec), _) => Ok(Arc::new(RuleSet::compile(spec))),
+        (None, faults) => Err(faults.to_string()),
+    }
 }
 
 /// `30s`, `2m`, `1h30m`: from one second to a day.
@@ -111,6 +112,13 @@ fn length(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_embedded_rules_have_no_faults() {
+        let (name, text) = RULES;
+        let (spec, faults) = config::rules::read(name, text);
+        assert!(spec.is_some(), "{faults}");
+    }
 
     #[test]
     fn lengths_are_times_from_a_second_to_a_day() {

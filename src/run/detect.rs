@@ -1,7 +1,10 @@
 //! Records to outcomes: decode, step, collect; one for each worker, reused for every record.
 
+use std::sync::Arc;
+
 use crate::codec::{Decoder, Record};
 use crate::config::settings::Settings;
+use crate::console::View;
 use crate::core::engine::{Input, Outputs};
 use crate::core::limits::MAX_SENT_RECORD;
 use crate::core::rule::RuleSet;
@@ -13,6 +16,7 @@ use crate::telemetry::events::ForeignKey;
 use super::encode;
 use super::lane::Lane;
 use super::round::Round;
+use super::shown;
 
 /// A record's headers as the decoder takes them: text names, values that are there. Reused within one batch.
 pub(super) type Headers<'a> = Vec<(&'a str, &'a [u8])>;
@@ -23,18 +27,20 @@ pub(super) struct Detector {
     outputs: Outputs,
     pub(super) tally: Tally,
     group: String,
+    view: Option<Arc<View>>,
     told_of_foreign_key: bool,
     /// A larger value is not sent to the dead-letter topic.
     pub(super) max_dead_letter: usize,
 }
 
 impl Detector {
-    pub(super) fn new(settings: &Settings, rules: &RuleSet) -> Self {
+    pub(super) fn new(settings: &Settings, rules: &RuleSet, view: Option<Arc<View>>) -> Self {
         Self {
             decoder: Decoder::new(rules.fields(), &settings.lead_key),
             outputs: Outputs::default(),
             tally: Tally::new(rules.spec().rules.len()),
             group: settings.group.clone(),
+            view,
             told_of_foreign_key: false,
             max_dead_letter: MAX_SENT_RECORD,
         }
@@ -74,6 +80,9 @@ impl Detector {
                 };
                 lane.engine.step(input, &mut self.outputs);
                 self.tally.step(&self.outputs);
+                if let Some(view) = &self.view {
+                    shown::seen(view, lane.engine.rules(), &event, &self.outputs);
+                }
                 for alert in self.outputs.alerts.drain(..) {
                     let record = encode::alert(&alert, &self.group);
                     round.alert(alert, record, time);

@@ -19,6 +19,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::config::settings::Settings;
+use crate::console::View;
 use crate::core::rule::RuleSet;
 use crate::sink::PublishError;
 use crate::source::{Known, Probe, ProbeFault, SourceError};
@@ -52,6 +53,8 @@ pub struct Hooks {
     pub readiness: Readiness,
     /// Hot leads and committed alerts.
     pub hot: HotView,
+    /// What the console shows, if anybody looks: every event that was seen goes there.
+    pub view: Option<Arc<View>>,
     /// How rounds are committed.
     pub mode: Mode,
 }
@@ -64,6 +67,7 @@ impl Hooks {
             metrics: Metrics::new(),
             readiness: Readiness::default(),
             hot: HotView::default(),
+            view: None,
             mode,
         }
     }

@@ -85,7 +85,7 @@ impl Worker {
             member,
             outbox,
             lanes: Lanes::default(),
-            detector: Detector::new(settings, &shared.rules),
+            detector: Detector::new(settings, &shared.rules, shared.hooks.view.clone()),
             round: Round::default(),
             labels: Labels::new(&shared.hooks.metrics, rules),
             pace: Pace {

@@ -1,7 +1,7 @@
 //! The demo's live worker: the same one as in `hotlead run`, in the mode for a broker without transactions.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::broadcast;
 
@@ -9,6 +9,7 @@ use crate::config::settings::Settings;
 use crate::console::View;
 use crate::core::alert::Alert;
 use crate::core::rule::RuleSet;
+use crate::run::{self, Hooks, Mode};
 
 /// A worker that runs on its own threads.
 pub(super) struct Worker {
@@ -25,13 +26,24 @@ pub(super) struct Worker {
 }
 
 /// Starts it; it shows what it sees in `view`.
-pub(super) fn start_worker(_settings: Settings, _rules: Arc<RuleSet>, _view: Arc<View>) -> Worker {
-    let (_, alerts) = broadcast::channel(1);
+pub(super) fn start_worker(settings: Settings, rules: Arc<RuleSet>, view: Arc<View>) -> Worker {
+    let hooks = Hooks {
+        view: Some(view),
+        ..Hooks::new(Mode::Plain)
+    };
+    let alerts = hooks.hot.subscribe();
+    let (readiness, metrics, stop) = (
+        hooks.readiness.clone(),
+        hooks.metrics.clone(),
+        hooks.stop.clone(),
+    );
     Worker {
         alerts,
-        readiness: Arc::new(|| Err("starting".to_owned())),
-        metrics: Arc::new(String::new),
-        stop: Arc::new(|| {}),
-        thread: std::thread::spawn(|| Err("this build has no live worker".to_owned())),
+        readiness: Arc::new(move || readiness.is_ready()),
+        metrics: Arc::new(move || metrics.encode()),
+        stop: Arc::new(move || stop.stop()),
+        thread: thread::spawn(move || {
+            run::start(settings, rules, hooks).map_err(|error| error.to_string())
+        }),
     }
 }
