@@ -29,7 +29,10 @@ pub fn settings(name: &str, instance: &str) -> Settings {
     // Room for records that are larger than we decode.
     broker().create_topic(&events, 4, &[("max.message.bytes", "20000000")]);
     // Sessions as short as the test broker allows, so that what is given up is taken over soon.
-    let short = [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500")];
+    let short = [
+        ("session.timeout.ms", "6000"),
+        ("heartbeat.interval.ms", "500"),
+    ];
     let short = short.map(|(key, value)| (key.to_owned(), Secret::inline(value)));
     Settings {
         kafka: Kafka {
@@ -61,13 +64,18 @@ pub fn settings(name: &str, instance: &str) -> Settings {
 
 /// The topics that a service writes.
 pub fn topics_of(settings: &Settings) -> [String; 2] {
-    [settings.topics.alerts.clone(), settings.topics.dead_letter.clone()]
+    [
+        settings.topics.alerts.clone(),
+        settings.topics.dead_letter.clone(),
+    ]
 }
 
 /// One rule: who asks for a demo is hot.
 fn rules() -> RulesSpec {
     let named = Matcher {
-        tests: vec![Test::Equals(vec![Scalar::Text("demo requested".to_owned())])],
+        tests: vec![Test::Equals(vec![Scalar::Text(
+            "demo requested".to_owned(),
+        )])],
     };
     RulesSpec {
         version: "sha256:0".to_owned(),
@@ -128,7 +136,11 @@ impl Service {
         let (of_thread, inner) = (hooks.clone(), settings.clone());
         let rules = Arc::new(RuleSet::compile(rules()));
         let thread = Some(thread::spawn(move || run::start(inner, rules, of_thread)));
-        Self { hooks, settings: settings.clone(), thread }
+        Self {
+            hooks,
+            settings: settings.clone(),
+            thread,
+        }
     }
 
     /// Tells it to stop and waits for its end.
@@ -140,7 +152,10 @@ impl Service {
     /// Waits until it ends by itself.
     pub fn ended(mut self) -> Result<(), RunError> {
         wait_for("its end", DEADLINE, || {
-            self.thread.as_ref().is_some_and(JoinHandle::is_finished).then_some(())
+            self.thread
+                .as_ref()
+                .is_some_and(JoinHandle::is_finished)
+                .then_some(())
         });
         self.join()
     }
@@ -191,8 +206,11 @@ pub fn delete_before(topic: &str, partition: i32, offset: i64) {
     let admin: AdminClient<DefaultClientContext> =
         broker().client_config().create().expect("an admin client");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    list.add_partition_offset(topic, partition, Offset::Offset(offset))
+        .expect("an offset");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
     runtime
         .block_on(admin.delete_records(&list, &AdminOptions::new()))
         .expect("the broker answers");
