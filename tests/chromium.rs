@@ -59,51 +59,27 @@ impl Browser {
         });
         program.start();
         let port = wait_for("chromedriver's port", START_DEADLINE, || {
-            assert!(
-                program.is_running(),
-                "chromedriver ended:\n{}",
-                program.log()
-            );
+            assert!(program.is_running(), "chromedriver ended:\n{}", program.log());
             let log = program.log();
             let (_, rest) = log.split_once("started successfully on port ")?;
             rest.split_once('.')?.0.parse::<u16>().ok()
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime");
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("an HTTP client");
-        let mut browser = Self {
-            http,
-            runtime,
-            session: format!("http://127.0.0.1:{port}"),
-            program,
-        };
-        let profile = format!(
-            "--user-data-dir={}",
-            browser.folder().join("profile").display()
-        );
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        let mut browser = Self { http, runtime, session: format!("http://127.0.0.1:{port}"), program };
+        let profile = format!("--user-data-dir={}", browser.folder().join("profile").display());
         let flags: Vec<&str> = FLAGS.iter().copied().chain([profile.as_str()]).collect();
         let wanted = json!({"browserName": "chrome", "goog:chromeOptions": {"args": flags}});
         let created = browser.post("/session", json!({"capabilities": {"alwaysMatch": wanted}}));
-        let id = created["sessionId"]
-            .as_str()
-            .unwrap_or_else(|| panic!("no session: {created}"));
+        let id = created["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {created}"));
         browser.session += &format!("/session/{id}");
         browser.resize(width, height);
         browser
     }
 
     fn post(&self, command: &str, parameters: Value) -> Value {
-        self.send(
-            self.http
-                .post(format!("{}{command}", self.session))
-                .json(&parameters),
-        )
-        .unwrap_or_else(|error| panic!("{command} {parameters}: {error}\n{}", self.program.log()))
+        self.send(self.http.post(format!("{}{command}", self.session)).json(&parameters))
+            .unwrap_or_else(|error| panic!("{command} {parameters}: {error}\n{}", self.program.log()))
     }
 
     fn get(&self, command: &str) -> Value {
@@ -119,11 +95,7 @@ impl Browser {
         let failed = |error: reqwest::Error| error.to_string();
         let (status, mut answer) = self.runtime.block_on(exchange).map_err(failed)?;
         let value = answer["value"].take();
-        if status.is_success() {
-            Ok(value)
-        } else {
-            Err(value["message"].to_string())
-        }
+        if status.is_success() { Ok(value) } else { Err(value["message"].to_string()) }
     }
 
     /// Makes the page this large, in CSS pixels, below 500 wide as a phone with a touch screen. (A real window of
@@ -134,18 +106,12 @@ impl Browser {
             "Emulation.setDeviceMetricsOverride",
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}),
         );
-        self.devtools(
-            "Emulation.setTouchEmulationEnabled",
-            json!({"enabled": mobile}),
-        );
+        self.devtools("Emulation.setTouchEmulationEnabled", json!({"enabled": mobile}));
     }
 
     /// One command of the Chrome DevTools protocol, such as `Network.emulateNetworkConditions`.
     pub fn devtools(&self, command: &str, parameters: Value) -> Value {
-        self.post(
-            "/goog/cdp/execute",
-            json!({"cmd": command, "params": parameters}),
-        )
+        self.post("/goog/cdp/execute", json!({"cmd": command, "params": parameters}))
     }
 
     /// Opens a page and waits until it is loaded.
@@ -159,20 +125,14 @@ impl Browser {
 
     /// What `return …` of this JavaScript gives; `arguments` holds what it is called with.
     pub fn run(&self, script: &str, arguments: &[Value]) -> Value {
-        self.post(
-            "/execute/sync",
-            json!({"script": script, "args": arguments}),
-        )
+        self.post("/execute/sync", json!({"script": script, "args": arguments}))
     }
 
     /// The visible text of the first element that matches this selector, None if there is none.
     pub fn text(&self, css: &str) -> Option<String> {
-        self.run(
-            "return document.querySelector(arguments[0])?.innerText ?? null",
-            &[css.into()],
-        )
-        .as_str()
-        .map(Into::into)
+        self.run("return document.querySelector(arguments[0])?.innerText ?? null", &[css.into()])
+            .as_str()
+            .map(Into::into)
     }
 
     /// Waits until an element matches this selector and its visible text contains `text`; returns its whole text.
@@ -181,9 +141,7 @@ impl Browser {
     /// After 20 s, with what the page shows.
     #[track_caller]
     pub fn wait_for_text(&self, css: &str, text: &str) -> String {
-        self.wait_until(&format!("{css} with {text:?}"), || {
-            self.text(css).filter(|found| found.contains(text))
-        })
+        self.wait_until(&format!("{css} with {text:?}"), || self.text(css).filter(|found| found.contains(text)))
     }
 
     /// Waits until an element matches this selector.
@@ -198,10 +156,7 @@ impl Browser {
         wait_for(what, DEADLINE + DEADLINE, || {
             let found = poll();
             if found.is_none() && start.elapsed() > DEADLINE {
-                panic!(
-                    "waited in vain for {what}; the page shows:\n{}",
-                    self.text("body").unwrap_or_default()
-                );
+                panic!("waited in vain for {what}; the page shows:\n{}", self.text("body").unwrap_or_default());
             }
             found
         })
@@ -213,20 +168,10 @@ impl Browser {
         let mut actions = Vec::new();
         for together in keys {
             let held: Vec<char> = together.split('+').map(key).collect();
-            actions.extend(
-                held.iter()
-                    .map(|key| json!({"type": "keyDown", "value": key})),
-            );
-            actions.extend(
-                held.iter()
-                    .rev()
-                    .map(|key| json!({"type": "keyUp", "value": key})),
-            );
+            actions.extend(held.iter().map(|key| json!({"type": "keyDown", "value": key})));
+            actions.extend(held.iter().rev().map(|key| json!({"type": "keyUp", "value": key})));
         }
-        self.post(
-            "/actions",
-            json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}),
-        );
+        self.post("/actions", json!({"actions": [{"type": "key", "id": "keyboard", "actions": actions}]}));
     }
 
     /// Writes what the page shows to `<name>.png` in the folder that `HOTLEAD_SCREENSHOTS` names, if it names one.
@@ -234,12 +179,9 @@ impl Browser {
         let Some(folder) = std::env::var_os("HOTLEAD_SCREENSHOTS").map(PathBuf::from) else {
             return;
         };
-        let png = BASE64
-            .decode(self.get("/screenshot").as_str().expect("text"))
-            .expect("base64");
+        let png = BASE64.decode(self.get("/screenshot").as_str().expect("text")).expect("base64");
         std::fs::create_dir_all(&folder).expect("HOTLEAD_SCREENSHOTS is a folder");
-        std::fs::write(folder.join(format!("{name}.png")), png)
-            .expect("HOTLEAD_SCREENSHOTS is writable");
+        std::fs::write(folder.join(format!("{name}.png")), png).expect("HOTLEAD_SCREENSHOTS is writable");
     }
 
     /// The folder that holds the profile; it goes away with the browser.
@@ -266,9 +208,7 @@ fn key(name: &str) -> char {
         _ => {
             let mut characters = name.chars();
             let first = characters.next();
-            first
-                .filter(|_| characters.next().is_none())
-                .unwrap_or_else(|| panic!("no key has the name {name:?}"))
+            first.filter(|_| characters.next().is_none()).unwrap_or_else(|| panic!("no key has the name {name:?}"))
         }
     }
 }
@@ -290,11 +230,7 @@ mod tests {
         std::thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let request = BufReader::new(stream.try_clone().unwrap());
-                request
-                    .lines()
-                    .map_while(Result::ok)
-                    .take_while(|line| !line.is_empty())
-                    .for_each(drop);
+                request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
                 let length = PAGE.len();
                 let _ = write!(
                     stream,
@@ -311,9 +247,7 @@ mod tests {
             .unwrap()
             .flatten()
             .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-        command_lines
-            .filter(|line| String::from_utf8_lossy(line).contains(text))
-            .count()
+        command_lines.filter(|line| String::from_utf8_lossy(line).contains(text)).count()
     }
 
     #[test]
@@ -328,21 +262,13 @@ mod tests {
         browser.press(&["Tab", "Tab", "Tab", "Shift+Tab", "Enter"]);
         browser.wait_for_text("#late", "here now pressed");
         browser.resize(390, 844);
-        assert_eq!(
-            browser.run("return [innerWidth, arguments[0]]", &["x".into()]),
-            json!([390, "x"])
-        );
+        assert_eq!(browser.run("return [innerWidth, arguments[0]]", &["x".into()]), json!([390, "x"]));
         browser.screenshot("smoke-phone");
 
         let folder = browser.folder().to_owned();
         let profile = folder.join("profile").display().to_string();
-        assert!(
-            processes_with(&profile) > 1,
-            "the browser runs in its own profile"
-        );
+        assert!(processes_with(&profile) > 1, "the browser runs in its own profile");
         drop(browser);
-        wait_for("the browser's end", DEADLINE, || {
-            (processes_with(&profile) == 0 && !folder.exists()).then_some(())
-        });
+        wait_for("the browser's end", DEADLINE, || (processes_with(&profile) == 0 && !folder.exists()).then_some(()));
     }
 }

@@ -13,30 +13,14 @@ use std::sync::LazyLock;
 /// If nothing complete lies there, naming the command that installs it.
 pub fn installed(option: &str) -> PathBuf {
     let install = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/install");
-    let output = Command::new(&install)
-        .arg(option)
-        .output()
-        .expect("tests/install runs");
-    assert!(
-        output.status.success(),
-        "tests/install {option}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let folder = PathBuf::from(
-        String::from_utf8(output.stdout)
-            .expect("a path in UTF-8")
-            .trim_end(),
-    );
-    assert!(
-        folder.join(".complete").exists(),
-        "{} is not there: run `tests/install tests`",
-        folder.display()
-    );
+    let output = Command::new(&install).arg(option).output().expect("tests/install runs");
+    assert!(output.status.success(), "tests/install {option}: {}", String::from_utf8_lossy(&output.stderr));
+    let folder = PathBuf::from(String::from_utf8(output.stdout).expect("a path in UTF-8").trim_end());
+    assert!(folder.join(".complete").exists(), "{} is not there: run `tests/install tests`", folder.display());
     folder
 }
 
-static INTERPRETER: LazyLock<PathBuf> =
-    LazyLock::new(|| installed("--print-venv").join("bin/python"));
+static INTERPRETER: LazyLock<PathBuf> = LazyLock::new(|| installed("--print-venv").join("bin/python"));
 
 /// Runs a script with these arguments and this standard input, and gives back how it ended.
 pub fn run(script: &str, args: &[&str], stdin: &[u8]) -> Output {
@@ -67,15 +51,8 @@ pub fn run(script: &str, args: &[&str], stdin: &[u8]) -> Output {
 #[track_caller]
 pub fn check(script: &str, args: &[&str], stdin: &[u8]) -> String {
     let output = run(script, args, stdin);
-    let (stdout, stderr) = (
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr),
-    );
-    assert!(
-        output.status.success(),
-        "the script ended with {}\n{stdout}{stderr}",
-        output.status
-    );
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "the script ended with {}\n{stdout}{stderr}", output.status);
     stdout.into_owned()
 }
 
@@ -85,18 +62,9 @@ mod tests {
     #[test]
     fn stdin_arguments_and_exit_code_go_through() {
         let big = "x".repeat(1 << 20);
-        let printed = check(
-            "import sys; print(sys.argv[1:], len(sys.stdin.read()))",
-            &["a b", "c"],
-            big.as_bytes(),
-        );
+        let printed = check("import sys; print(sys.argv[1:], len(sys.stdin.read()))", &["a b", "c"], big.as_bytes());
         assert_eq!(printed, "['a b', 'c'] 1048576\n");
-        assert_eq!(
-            run("raise SystemExit(3)", &[], big.as_bytes())
-                .status
-                .code(),
-            Some(3)
-        );
+        assert_eq!(run("raise SystemExit(3)", &[], big.as_bytes()).status.code(), Some(3));
     }
 
     #[test]
@@ -107,10 +75,6 @@ mod tests {
 
     #[test]
     fn the_libraries_that_checks_need_are_there() {
-        check(
-            "import cloudevents, confluent_kafka, jsonschema, slack_sdk, standardwebhooks, svix",
-            &[],
-            b"",
-        );
+        check("import cloudevents, confluent_kafka, jsonschema, slack_sdk, standardwebhooks, svix", &[], b"");
     }
 }

@@ -41,10 +41,8 @@ impl Supervised {
     ///
     /// `command` receives the folder and returns the program with its arguments; it may write files there first.
     pub fn new(name: &str, command: impl FnOnce(&Path) -> Vec<String>) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix(&format!("hotlead-{name}-"))
-            .tempdir()
-            .expect("a temporary folder");
+        let folder =
+            tempfile::Builder::new().prefix(&format!("hotlead-{name}-")).tempdir().expect("a temporary folder");
         let command = command(folder.path());
         let mut shell = Command::new("sh")
             .args(["-c", SUPERVISOR, "supervisor"])
@@ -85,13 +83,8 @@ impl Supervised {
         let orders = self.orders.as_mut().expect("taken by drop only");
         writeln!(orders, "{order}").expect("the supervising shell reads");
         let mut answer = String::new();
-        self.answers
-            .read_line(&mut answer)
-            .expect("the supervising shell answers");
-        answer
-            .trim()
-            .parse()
-            .unwrap_or_else(|_| panic!("{order}: the supervising shell answered {answer:?}"))
+        self.answers.read_line(&mut answer).expect("the supervising shell answers");
+        answer.trim().parse().unwrap_or_else(|_| panic!("{order}: the supervising shell answered {answer:?}"))
     }
 
     /// Process id of the running program.
@@ -110,9 +103,7 @@ impl Supervised {
 
     /// What the program has printed so far.
     pub fn log(&self) -> String {
-        fs::read(self.folder.join("log"))
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        fs::read(self.folder.join("log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 }
 
@@ -127,10 +118,8 @@ impl Drop for Supervised {
 /// Whether a process of this id exists and is no zombie.
 pub fn is_alive(pid: u32) -> bool {
     // The state follows the program's name, which stands in parentheses and may hold anything.
-    fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        stat.rsplit_once(") ")
-            .is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
-    })
+    fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X'])))
 }
 
 /// Polls every few milliseconds until `poll` gives a value.
@@ -144,20 +133,14 @@ pub fn wait_for<T>(what: &str, deadline: Duration, mut poll: impl FnMut() -> Opt
         if let Some(value) = poll() {
             return value;
         }
-        assert!(
-            start.elapsed() < deadline,
-            "waited {deadline:?} in vain for {what}"
-        );
+        assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
 /// A TCP port of the loopback interface that nobody uses at this moment.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .expect("a free port")
-        .port()
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
 mod tests {
@@ -167,17 +150,11 @@ mod tests {
 
     /// A program with a child of its own, which prints that child's process id.
     fn parent_and_child() -> Supervised {
-        Supervised::new("supervise", |_| {
-            ["sh", "-c", "sleep 600 & echo $!; wait"]
-                .map(String::from)
-                .to_vec()
-        })
+        Supervised::new("supervise", |_| ["sh", "-c", "sleep 600 & echo $!; wait"].map(String::from).to_vec())
     }
 
     fn child_of(program: &Supervised) -> u32 {
-        wait_for("the child's process id", SOON, || {
-            program.log().trim().lines().last()?.parse().ok()
-        })
+        wait_for("the child's process id", SOON, || program.log().trim().lines().last()?.parse().ok())
     }
 
     #[test]
@@ -188,9 +165,7 @@ mod tests {
         assert!(program.is_running() && is_alive(child));
         program.signal("KILL");
         assert!(!program.is_running() && !is_alive(pid));
-        wait_for("the end of the child", SOON, || {
-            (!is_alive(child)).then_some(())
-        });
+        wait_for("the end of the child", SOON, || (!is_alive(child)).then_some(()));
         assert!(program.folder().exists());
         program.start();
         assert_ne!(program.pid(), Some(pid));
@@ -219,16 +194,10 @@ mod tests {
     fn drop_ends_the_program_and_removes_its_folder() {
         let mut program = parent_and_child();
         program.start();
-        let (pid, child, folder) = (
-            program.pid().unwrap(),
-            child_of(&program),
-            program.folder().to_owned(),
-        );
+        let (pid, child, folder) = (program.pid().unwrap(), child_of(&program), program.folder().to_owned());
         drop(program);
         assert!(!is_alive(pid) && !folder.exists());
-        wait_for("the end of the child", SOON, || {
-            (!is_alive(child)).then_some(())
-        });
+        wait_for("the end of the child", SOON, || (!is_alive(child)).then_some(()));
     }
 
     const FOLDER_TO: &str = "HOTLEAD_TEST_FOLDER_TO";
@@ -243,13 +212,7 @@ mod tests {
         program.start();
         let child = child_of(&program);
         let mut report = File::create(report).unwrap();
-        writeln!(
-            report,
-            "{}\n{}\n{child}\nwritten",
-            program.folder().display(),
-            program.pid().unwrap()
-        )
-        .unwrap();
+        writeln!(report, "{}\n{}\n{child}\nwritten", program.folder().display(), program.pid().unwrap()).unwrap();
         std::thread::park_timeout(Duration::from_secs(120));
     }
 
@@ -260,32 +223,20 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let report = dir.path().join("report");
         let mut test_process = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "supervise::tests::holds_a_program_when_told_to",
-                "--nocapture",
-            ])
+            .args(["--exact", "supervise::tests::holds_a_program_when_told_to", "--nocapture"])
             .env(FOLDER_TO, &report)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
         let text = wait_for("the inner test", SOON, || {
-            fs::read_to_string(&report)
-                .ok()
-                .filter(|text| text.ends_with("written\n"))
+            fs::read_to_string(&report).ok().filter(|text| text.ends_with("written\n"))
         });
-        let [folder, pid, child, _] = text.lines().collect::<Vec<_>>()[..] else {
-            panic!("{text}")
-        };
+        let [folder, pid, child, _] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
         let (pid, child) = (pid.parse().unwrap(), child.parse().unwrap());
         assert!(is_alive(pid) && is_alive(child) && Path::new(folder).exists());
         test_process.kill().unwrap();
         test_process.wait().unwrap();
-        wait_for("the end of the program", SOON, || {
-            (!is_alive(pid) && !is_alive(child)).then_some(())
-        });
-        wait_for("the folder's removal", SOON, || {
-            (!Path::new(folder).exists()).then_some(())
-        });
+        wait_for("the end of the program", SOON, || (!is_alive(pid) && !is_alive(child)).then_some(()));
+        wait_for("the folder's removal", SOON, || (!Path::new(folder).exists()).then_some(()));
     }
 }

@@ -130,9 +130,7 @@ impl Backtest {
         let key = wanted.map(|(topic, partition)| (Box::from(topic), partition));
         let place = *self.places.entry(key.clone()).or_insert_with(|| {
             let origin = match &key {
-                Some((topic, partition)) => {
-                    Origin::Topic { topic: topic.clone(), partition: Partition(*partition) }
-                }
+                Some((topic, partition)) => Origin::Topic { topic: topic.clone(), partition: Partition(*partition) },
                 None => Origin::File { path: self.path.clone() },
             };
             self.engines.push((origin.clone(), Engine::new(Arc::clone(&self.rules), origin)));

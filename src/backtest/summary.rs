@@ -123,7 +123,10 @@ impl fmt::Display for Summary {
             writeln!(f, "  {} times were ahead of their record and clamped to it", self.clamped)?;
         }
         for (line, time) in &self.leaps {
-            writeln!(f, "  warning: line {line}: {time} lies far after all lines before it, and nothing clamps a plain file")?;
+            writeln!(
+                f,
+                "  warning: line {line}: {time} lies far after all lines before it, and nothing clamps a plain file"
+            )?;
         }
         writeln!(f)?;
         let alerts = |row: &RuleRow| row.decisions.get("fire").copied().unwrap_or_default();

@@ -7,13 +7,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::exit;
+use super::{exit, files};
 use crate::backtest::decisions::{Alerts, Decisions};
 use crate::backtest::summary::Summary;
 use crate::backtest::{Backtest, Observer};
-use crate::config::{self, LoadError};
 use crate::core::event::FieldPath;
-use crate::core::rule::RuleSet;
 
 /// What can be typed after `hotlead backtest`.
 #[derive(Debug, Args)]
@@ -43,18 +41,9 @@ fn key_field(text: &str) -> Result<FieldPath, String> {
 
 /// Runs it and answers with the exit code.
 pub fn run(options: &Options) -> u8 {
-    let rules = match config::load_rules(&options.rules) {
-        Ok((spec, warnings)) => {
-            eprint!("{warnings}");
-            Arc::new(RuleSet::compile(spec))
-        }
-        Err(error) => {
-            eprint!("{error}");
-            return match error {
-                LoadError::Unreadable { .. } => exit::NO_INPUT,
-                LoadError::Faulty(_) => exit::CONFIG,
-            };
-        }
+    let rules = match files::rules(&options.rules) {
+        Ok(rules) => Arc::new(rules),
+        Err(code) => return code,
     };
     let events: Box<dyn BufRead> = match options.events.as_str() {
         "-" => Box::new(io::stdin().lock()),

@@ -1,73 +1,49 @@
 //! `hotlead capture`: the events topic to NDJSON that `backtest` reads with its coordinates.
 
-use std::io::{self, Write};
+use std::borrow::Cow;
+use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use rdkafka::Message;
-use rdkafka::message::BorrowedMessage;
-use serde_json::value::RawValue;
+use rdkafka::message::{BorrowedMessage, Headers};
 
-use super::tail::{Reading, follow};
-use crate::config::settings::Settings;
+use super::tail::follow;
+use super::{Stretch, files};
+use crate::codec::line::{Coordinates, Line};
+use crate::core::ids::{Offset, Partition};
+use crate::core::time::Timestamp;
 
-/// Writes records to `out` and returns the exit code.
-pub fn capture(settings: &Settings, reading: Reading, out: &mut dyn Write) -> u8 {
+/// Prints records and answers with the exit code.
+pub fn run(config: &Path, stretch: &Stretch) -> u8 {
+    let settings = match files::settings_for_reading(config) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
     let group = format!("{}.capture", settings.group);
-    follow(
-        settings,
-        &group,
-        &settings.topics.events,
-        reading,
-        out,
-        line,
-    )
+    let mut bytes = Vec::new();
+    follow(&settings, &group, &settings.topics.events, stretch, |message, out| {
+        bytes.clear();
+        line(message).write(&mut bytes);
+        out.write_all(&bytes)
+    })
 }
 
 /// One record as one line.
-fn line(message: &BorrowedMessage<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let record = serde_json::json!({
-        "topic": message.topic(),
-        "partition": message.partition(),
-        "offset": message.offset(),
-        "timestamp": message.timestamp().to_millis().filter(|ms| *ms >= 0),
-        "key": message.key().map(String::from_utf8_lossy),
+fn line<'a>(message: &'a BorrowedMessage<'_>) -> Line<'a> {
+    let headers = message.headers().map(|headers| {
+        let header = |header: rdkafka::message::Header<'_, &[u8]>| {
+            (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
+        };
+        headers.iter().map(header).collect()
     });
-    write!(out, r#"{{"record":{record}"#)?;
-    match message.payload() {
-        None => {}
-        Some(value) => match embedded(value) {
-            Some(json) => write!(out, r#","value":{json}"#)?,
-            None => write!(out, r#","value_base64":"{}""#, STANDARD.encode(value))?,
-        },
-    }
-    out.write_all(b"}\n")
-}
-
-/// A value that stands on one line as the JSON it is.
-fn embedded(value: &[u8]) -> Option<&str> {
-    let json: &RawValue = serde_json::from_slice(value).ok()?;
-    let is_whole = json.get().len() == value.len() && json.get() != "null";
-    (is_whole && !value.contains(&b'\n') && !value.contains(&b'\r')).then_some(json.get())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_line_of_whole_json_is_embedded() {
-        #[rustfmt::skip]
-        let rows: [(&[u8], bool); 7] = [
-            (b"{\"a\": 1}", true), (b"7", true), (b" {}", false), (b"{\n}", false), (b"null", false), (b"{", false), (b"\xff", false),
-        ];
-        for (value, expected) in rows {
-            assert_eq!(
-                embedded(value).is_some(),
-                expected,
-                "{:?}",
-                value.escape_ascii().to_string()
-            );
-        }
+    Line {
+        coordinates: Some(Coordinates {
+            topic: message.topic().to_owned(),
+            partition: Partition(message.partition()),
+            offset: Offset(message.offset()),
+        }),
+        time: message.timestamp().to_millis().filter(|ms| *ms >= 0).map(Timestamp::from_millis),
+        key: message.key().map(Cow::Borrowed),
+        headers: headers.unwrap_or_default(),
+        value: message.payload().map(Cow::Borrowed),
     }
 }

@@ -90,11 +90,7 @@ fn rules_of(rules: &Path, place: Place, faults: &mut Faults) -> Option<Faults> {
     match config::check(rules) {
         Err(error) => faults.add(place, "rules", format!("cannot read {shown}: {error}")),
         Ok((Checked::Config(_), _)) => {
-            faults.add(
-                place,
-                "rules",
-                format!("must be a rules file, but {shown} is a config"),
-            );
+            faults.add(place, "rules", format!("must be a rules file, but {shown} is a config"));
         }
         Ok((_, of_rules)) => return Some(of_rules),
     }

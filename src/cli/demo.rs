@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::exit;
+use super::{exit, runtime};
 use crate::config;
 use crate::core::rule::RuleSet;
 use crate::run::demo::{Demo, DemoError, RULES};
@@ -37,23 +37,11 @@ pub fn run(options: &Options) -> u8 {
             return exit::SOFTWARE;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("cannot start threads: {error}");
-            return exit::SOFTWARE;
-        }
+        Err(code) => return code,
     };
-    let demo = Demo {
-        speed: options.speed,
-        seed: options.seed,
-        port: options.port,
-        length: options.length,
-    };
+    let demo = Demo { speed: options.speed, seed: options.seed, port: options.port, length: options.length };
     let interrupted = async {
         // Without a signal there is still --for, and the terminal's own way to end a program.
         if tokio::signal::ctrl_c().await.is_err() {
@@ -82,58 +70,10 @@ fn embedded_rules() -> Result<Arc<RuleSet>, String> {
     }
 }
 
-/// `30s`, `2m`, `1h30m`: from one second to a day.
+/// A duration as in the files, from one second to a day.
 fn length(text: &str) -> Result<Duration, String> {
-    let fault = || format!("must be a time such as 30s, 2m or 1h30m, from 1s to 24h, got {text:?}");
-    let mut seconds = 0_u64;
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(fault)?;
-        let number: u64 = rest[..end].parse().map_err(|_| fault())?;
-        let unit = match rest.as_bytes()[end] {
-            b's' => 1,
-            b'm' => 60,
-            b'h' => 3600,
-            _ => return Err(fault()),
-        };
-        seconds = number
-            .checked_mul(unit)
-            .and_then(|more| seconds.checked_add(more))
-            .ok_or_else(fault)?;
-        rest = &rest[end + 1..];
-    }
-    if (1..=86_400).contains(&seconds) {
-        Ok(Duration::from_secs(seconds))
-    } else {
-        Err(fault())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_embedded_rules_have_no_faults() {
-        let (name, text) = RULES;
-        let (spec, faults) = config::rules::read(name, text);
-        assert!(spec.is_some(), "{faults}");
-    }
-
-    #[test]
-    fn lengths_are_times_from_a_second_to_a_day() {
-        #[rustfmt::skip]
-        let rows = [
-            ("1s", Some(1)), ("30s", Some(30)), ("2m", Some(120)), ("1h30m", Some(5400)), ("24h", Some(86_400)),
-            ("0s", None), ("24h1s", None), ("30", None), ("s", None), ("", None), ("1d", None), ("-1s", None),
-            ("1é", None), ("99999999999999999999h", None), ("9999999999999999999h", None),
-        ];
-        for (text, seconds) in rows {
-            assert_eq!(
-                length(text).ok(),
-                seconds.map(Duration::from_secs),
-                "{text}"
-            );
-        }
-    }
+    let length = Duration::from(config::duration(text)?);
+    let day = Duration::from_secs(86_400);
+    let fits = (Duration::from_secs(1)..=day).contains(&length);
+    fits.then_some(length).ok_or_else(|| format!("must be from 1s to 1d, got {text}"))
 }

@@ -5,6 +5,7 @@ pub mod capture;
 pub mod check;
 pub mod demo;
 pub mod exit;
+mod files;
 pub mod run;
 pub mod simulate;
 pub mod sink_test;
@@ -57,7 +58,9 @@ enum Command {
         stretch: Stretch,
     },
     /// Write the events topic to a file that `backtest` reads
-    #[command(after_help = "Example:  hotlead capture --config hotlead.yaml --from beginning --until-end > events.ndjson")]
+    #[command(
+        after_help = "Example:  hotlead capture --config hotlead.yaml --from beginning --until-end > events.ndjson"
+    )]
     Capture {
         #[command(flatten)]
         config: Config,
@@ -115,6 +118,15 @@ pub enum From {
     End,
 }
 
+/// Threads for what waits on sockets; or the exit code.
+fn runtime() -> Result<tokio::runtime::Runtime, u8> {
+    let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    built.map_err(|error| {
+        eprintln!("cannot start threads: {error}");
+        exit::SOFTWARE
+    })
+}
+
 /// Reads the command line, does what it says, and answers with the exit code.
 pub fn main() -> u8 {
     match Cli::parse().command {
@@ -123,9 +135,9 @@ pub fn main() -> u8 {
         Command::Check { files } => check::run(&files),
         Command::Backtest(options) => backtest::run(&options),
         Command::Simulate(options) => simulate::run(&options),
-        Command::Tail { config, json, stretch } => tail::run(&config.config, json, stretch.from, stretch.until_end),
-        Command::Capture { config, stretch } => capture::run(&config.config, stretch.from, stretch.until_end),
-        Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&id, &config.config),
+        Command::Tail { config, json, stretch } => tail::run(&config.config, &stretch, json),
+        Command::Capture { config, stretch } => capture::run(&config.config, &stretch),
+        Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&config.config, &id),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "hotlead", &mut std::io::stdout());
             exit::DONE

@@ -1,41 +1,35 @@
 //! `hotlead run`: the service, until SIGTERM or Ctrl-C.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use tokio::runtime::{Builder, Handle};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
-use crate::config::settings::Settings;
-use crate::core::rule::RuleSet;
-use crate::run::{self, Hooks, Mode, Stop};
+use super::{exit, files, runtime};
+use crate::run::{Hooks, Mode, Stop, service};
 use crate::telemetry::log;
 
-/// Runs the service and returns the exit code. `serve` starts what runs beside it on the async runtime: the console
-/// and the notifiers.
-pub fn run(settings: Settings, rules: RuleSet, serve: impl FnOnce(&Handle, &Hooks)) -> u8 {
-    log::init(settings.log);
-    let runtime = match Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(fault) => {
-            error!("no async runtime: {fault}");
-            return 70;
-        }
+/// Runs it and answers with the exit code.
+pub fn run(config: &Path) -> u8 {
+    let (settings, rules) = match files::settings(config).and_then(|s| files::rules(&s.rules).map(|r| (s, r))) {
+        Ok(read) => read,
+        Err(code) => return code,
     };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    log::init(settings.log);
     let hooks = Hooks::new(Mode::Transactional);
     runtime.spawn(stop_on_signal(hooks.stop.clone()));
-    serve(runtime.handle(), &hooks);
-    let ended = run::start(settings, Arc::new(rules), hooks);
+    let ended = service::run(settings, Arc::new(rules), hooks, runtime.handle());
     // What still runs there has no round to commit.
     runtime.shutdown_background();
     match ended {
         Ok(()) => {
             info!("stopped");
-            0
+            exit::DONE
         }
         Err(fault) => {
             error!("{fault}");
@@ -45,11 +39,9 @@ pub fn run(settings: Settings, rules: RuleSet, serve: impl FnOnce(&Handle, &Hook
 }
 
 /// Tells the service to stop at the first SIGTERM or Ctrl-C.
-pub async fn stop_on_signal(stop: Stop) {
-    let (mut terminate, mut interrupt) = match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
+async fn stop_on_signal(stop: Stop) {
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    let (mut terminate, mut interrupt) = match (terminate, interrupt) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
         (Err(fault), _) | (_, Err(fault)) => {
             error!("signals cannot be caught: {fault}");

@@ -33,11 +33,7 @@ pub struct Options {
 
 /// Runs it and answers with the exit code.
 pub fn run(options: &Options) -> u8 {
-    let scenario = Scenario {
-        seed: options.seed,
-        leads: options.leads as usize,
-        start: Scenario::START,
-    };
+    let scenario = Scenario { seed: options.seed, leads: options.leads as usize, start: Scenario::START };
     let count = usize::try_from(options.events).unwrap_or(usize::MAX);
     let events = Simulator::new(scenario).take(count);
     let pace = Pace::new(options.rate);

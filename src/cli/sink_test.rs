@@ -1,45 +1,54 @@
 //! `hotlead sink test ID`: one real message, marked TEST, to one sink.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::Path;
 
+use super::{exit, files, runtime};
 use crate::config::settings::Settings;
 use crate::notify::sample;
 
-/// The other side took it.
-const DONE: u8 = 0;
-/// It did not.
-const NOT_SO: u8 = 1;
-/// No such sink, or one that cannot work as it is configured.
-const CONFIG: u8 = 78;
+/// Sends the message, prints what the other side answered, and answers with the exit code.
+pub fn run(config: &Path, id: &str) -> u8 {
+    let settings = match files::settings(config) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    // Who closed the pipe does not want to know.
+    let sent = runtime.block_on(send(&settings, id, &mut io::stdout(), &mut io::stderr()));
+    sent.unwrap_or(exit::DONE)
+}
 
-/// Sends the message, prints what the other side answered, and returns the exit code.
+/// The same with settings that were read, to where the caller says.
 ///
 /// # Errors
 /// If `out` or `err` cannot be written.
-pub async fn run(
+pub async fn send(
     settings: &Settings,
     id: &str,
     out: &mut (dyn Write + Send),
     err: &mut (dyn Write + Send),
-) -> std::io::Result<u8> {
+) -> io::Result<u8> {
     let Some(sink) = settings.sinks.iter().find(|sink| sink.id == id) else {
         let known: Vec<_> = settings.sinks.iter().map(|sink| sink.id.as_str()).collect();
         writeln!(err, "no sink {id:?}; there is: {}", known.join(", "))?;
-        return Ok(CONFIG);
+        return Ok(exit::CONFIG);
     };
     match sample::send(settings, sink).await {
+        Ok(report) if report.delivered => {
+            writeln!(out, "{id}: delivered, {}", report.line)?;
+            Ok(exit::DONE)
+        }
         Ok(report) => {
-            let verdict = if report.delivered {
-                "delivered"
-            } else {
-                "not delivered"
-            };
-            writeln!(out, "{id}: {verdict}, {}", report.line)?;
-            Ok(if report.delivered { DONE } else { NOT_SO })
+            writeln!(out, "{id}: not delivered, {}", report.line)?;
+            Ok(exit::NOT_SO)
         }
         Err(fault) => {
             writeln!(err, "sink {id}: {fault}")?;
-            Ok(CONFIG)
+            Ok(exit::CONFIG)
         }
     }
 }

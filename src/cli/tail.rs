@@ -1,42 +1,32 @@
 //! `hotlead tail`: alerts from the alert topic, a line each.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use rdkafka::Message;
 
+use super::{From, Stretch, exit, files};
 use crate::config::settings::Settings;
 use crate::core::alert::Alert;
 use crate::source::{Begin, ProbeFault, Reader};
 
-/// How a topic is read by a command.
-#[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// Where it begins.
-    pub begin: Begin,
-    /// Whether it stops at the end that the topic had at the start.
-    pub until_end: bool,
-}
-
-/// Writes alerts to `out` and returns the exit code; `json`: the record's value as it is.
-pub fn tail(settings: &Settings, reading: Reading, json: bool, out: &mut dyn Write) -> u8 {
+/// Prints alerts and answers with the exit code; `json`: the record's value as it is.
+pub fn run(config: &Path, stretch: &Stretch, json: bool) -> u8 {
+    let settings = match files::settings_for_reading(config) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
     let group = format!("{}.tail", settings.group);
-    follow(
-        settings,
-        &group,
-        &settings.topics.alerts,
-        reading,
-        out,
-        |message, out| {
-            let value = message.payload().unwrap_or_default();
-            if json {
-                out.write_all(value)?;
-            } else {
-                out.write_all(line(value).as_bytes())?;
-            }
-            out.write_all(b"\n")
-        },
-    )
+    follow(&settings, &group, &settings.topics.alerts, stretch, |message, out| {
+        let value = message.payload().unwrap_or_default();
+        if json {
+            out.write_all(value)?;
+        } else {
+            out.write_all(line(value).as_bytes())?;
+        }
+        out.write_all(b"\n")
+    })
 }
 
 /// One readable line of an alert.
@@ -44,24 +34,12 @@ fn line(value: &[u8]) -> String {
     match serde_json::from_slice::<Alert>(value) {
         Ok(alert) => {
             let lead = &alert.lead;
-            let who = lead
-                .name
-                .as_deref()
-                .or(lead.email.as_deref())
-                .unwrap_or(&lead.key);
-            let company = lead
-                .company
-                .as_deref()
-                .map_or_else(String::new, |c| format!(" ({c})"));
+            let who = lead.name.as_deref().or(lead.email.as_deref()).unwrap_or(&lead.key);
+            let company = lead.company.as_deref().map_or_else(String::new, |c| format!(" ({c})"));
             let (tier, rule, reason) = (&alert.tier, &alert.rule, &alert.reason);
-            let text = format!(
-                "{}  {tier}  {who}{company}  {rule}: {reason}  [{:.1}]",
-                alert.time, alert.score.total
-            );
+            let text = format!("{}  {tier}  {who}{company}  {rule}: {reason}  [{:.1}]", alert.time, alert.score.total);
             // Names come from outside: no control character reaches the terminal.
-            text.chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect()
+            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
         }
         Err(fault) => format!("(no alert: {fault})"),
     }
@@ -72,27 +50,31 @@ pub(super) fn follow(
     settings: &Settings,
     group: &str,
     topic: &str,
-    reading: Reading,
-    out: &mut dyn Write,
+    stretch: &Stretch,
     mut show: impl FnMut(&rdkafka::message::BorrowedMessage<'_>, &mut dyn Write) -> io::Result<()>,
 ) -> u8 {
-    let mut reader = match Reader::open(&settings.kafka, group, topic, reading.begin) {
+    let begin = match stretch.from {
+        From::Beginning => Begin::Beginning,
+        From::End => Begin::End,
+    };
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let mut reader = match Reader::open(&settings.kafka, group, topic, begin) {
         Ok(Some(reader)) => reader,
         Ok(None) => {
             eprintln!("topic {topic} does not exist");
-            return 69;
+            return exit::UNAVAILABLE;
         }
         Err(fault) => {
             eprintln!("{fault}");
             return match fault {
-                ProbeFault::Config(_) => 78,
-                _ => 69,
+                ProbeFault::Config(_) => exit::CONFIG,
+                _ => exit::UNAVAILABLE,
             };
         }
     };
     let mut quiet = false;
     let written = loop {
-        if reading.until_end && reader.at_end() {
+        if stretch.until_end && reader.at_end() {
             break out.flush();
         }
         let wait = Duration::from_millis(100);
@@ -106,17 +88,17 @@ pub(super) fn follow(
             continue;
         };
         quiet = false;
-        if let Err(fault) = show(&message, out) {
+        if let Err(fault) = show(&message, &mut out) {
             break Err(fault);
         }
     };
     match written {
-        Ok(()) => 0,
+        Ok(()) => exit::DONE,
         // `tail | head` ends quietly.
-        Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
         Err(fault) => {
             eprintln!("cannot write: {fault}");
-            70
+            exit::SOFTWARE
         }
     }
 }

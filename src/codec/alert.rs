@@ -53,8 +53,7 @@ mod tests {
     fn every_alert_ever_published_still_reads() {
         for (name, text) in fixtures("alert/v1") {
             let alert = read(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
-            let again: serde_json::Value =
-                serde_json::from_slice(&value(&alert)).expect("our own JSON");
+            let again: serde_json::Value = serde_json::from_slice(&value(&alert)).expect("our own JSON");
             let mut was: serde_json::Value = serde_json::from_str(&text).expect("JSON");
             if let Some(alert) = was.as_object_mut() {
                 alert.remove("from_a_later_version");
@@ -75,10 +74,7 @@ mod tests {
             ("ce_type", "hotlead.alert.opened.v1"), ("ce_subject", "u1"), ("ce_time", "2026-11-22T10:02:14.120Z"),
             ("content-type", "application/json"),
         ];
-        assert_eq!(
-            record.headers,
-            wanted.map(|(name, value)| (name, value.to_owned()))
-        );
+        assert_eq!(record.headers, wanted.map(|(name, value)| (name, value.to_owned())));
         let value = String::from_utf8(record.value).expect("text");
         let start = r#"{"id":"9f0c2b7d4e6a8135c0d1e2f3a4b5c6d7","rule":"pricing-surge","tier":"hot","kind":"opened","lead":{"key":"u1","#;
         assert!(value.starts_with(start), "{value}");

@@ -7,11 +7,7 @@ use crate::core::time::Timestamp;
 ///
 /// `source` is the record's coordinates as outputs print them, `time` the record's timestamp. The record itself goes
 /// along unchanged: key, value, headers.
-pub fn headers(
-    letter: &DeadLetter,
-    source: &str,
-    time: Option<Timestamp>,
-) -> Vec<(&'static str, String)> {
+pub fn headers(letter: &DeadLetter, source: &str, time: Option<Timestamp>) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("hotlead_reason", letter.reason.name().to_owned()),
         ("hotlead_detail", letter.detail.clone()),

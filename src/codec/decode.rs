@@ -89,12 +89,8 @@ impl Decoder {
         let text = text_of(record.value)?;
         walk(text, &self.tree, &mut self.found).map_err(refuse_json)?;
         let known = self.know(text, &record)?;
-        let fields = Fields {
-            text,
-            written: &self.found.written,
-            slots: &self.slots[..self.fields],
-            items: &self.found.items,
-        };
+        let fields =
+            Fields { text, written: &self.found.written, slots: &self.slots[..self.fields], items: &self.found.items };
         let lead = fields.text_at(known.lead);
         match (known.kind, &known.time, lead) {
             (Some(kind), Ok(time), Some(lead)) if lead.len() <= MAX_LEAD_KEY => Ok(Event {
@@ -111,11 +107,7 @@ impl Decoder {
 
     /// Finds out the format and, by it, everything else.
     fn know<'a>(&mut self, text: &str, record: &Record<'a>) -> Result<Known<'a>, DeadLetter> {
-        let mut source = Source {
-            text,
-            found: &mut self.found,
-            root: 0,
-        };
+        let mut source = Source { text, found: &mut self.found, root: 0 };
         let envelope = Envelope::open(record, &self.outer, &source)?;
         source.root = envelope.root;
         let kind = self.marks.kind(&source).or(envelope.kind);
@@ -131,22 +123,14 @@ impl Decoder {
             self.slots.push(source.get(plan, fields_kind));
         }
         let candidates = self.lead_key.iter().map(|index| self.slots[*index]);
-        let lead = candidates
-            .into_iter()
-            .find(|slot| source.says(*slot).is_some());
+        let lead = candidates.into_iter().find(|slot| source.says(*slot).is_some());
         let time = event_time(&self.marks, &source, format, &envelope, record.time);
         let own_id = self.marks.id(&source, format);
         let (id, scope) = match source.says(own_id) {
             Some(_) => (Text::Found(own_id), Text::default()),
             None => (envelope.id, envelope.scope),
         };
-        Ok(Known {
-            kind,
-            time,
-            lead: lead.unwrap_or_default(),
-            id,
-            scope,
-        })
+        Ok(Known { kind, time, lead: lead.unwrap_or_default(), id, scope })
     }
 }
 
@@ -187,9 +171,7 @@ fn event_time(
     if let Some(time) = own.or(envelope.time) {
         return time.map_err(|field| format!("{field} is no time from 2000 to 9999"));
     }
-    record
-        .filter(|time| time.is_plausible())
-        .ok_or_else(|| "no time in the event, and none of its record".to_owned())
+    record.filter(|time| time.is_plausible()).ok_or_else(|| "no time in the event, and none of its record".to_owned())
 }
 
 /// An event's id; one that is too long is none.
@@ -216,21 +198,15 @@ impl Known<'_> {
         let (reason, detail) = match (self.kind, &self.time, lead) {
             (None, _, _) => (Reason::NoType, "type is no kind of event".to_owned()),
             (_, Err(detail), _) => (Reason::BadTime, detail.clone()),
-            (_, _, Some(lead)) => (
-                Reason::NoLead,
-                format!(
-                    "a lead key of {} bytes, at most {MAX_LEAD_KEY} are read",
-                    lead.len()
-                ),
-            ),
+            (_, _, Some(lead)) => {
+                (Reason::NoLead, format!("a lead key of {} bytes, at most {MAX_LEAD_KEY} are read", lead.len()))
+            }
             (_, _, None) => (Reason::NoLead, "no field of lead_key is present".to_owned()),
         };
         DeadLetter {
             reason,
             detail,
-            lead: lead
-                .filter(|lead| lead.len() <= MAX_LEAD_KEY)
-                .map(str::to_owned),
+            lead: lead.filter(|lead| lead.len() <= MAX_LEAD_KEY).map(str::to_owned),
             time: self.time.ok(),
             id: id_of(self.id, fields).map(str::to_owned),
         }

@@ -41,16 +41,10 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     /// A CloudEvent in structured mode whose data is no JSON object.
-    pub(super) fn open(
-        record: &Record<'a>,
-        outer: &Outer,
-        source: &Source<'_, '_>,
-    ) -> Result<Self, DeadLetter> {
+    pub(super) fn open(record: &Record<'a>, outer: &Outer, source: &Source<'_, '_>) -> Result<Self, DeadLetter> {
         let media_type = header(record, "content-type").unwrap_or_default();
         const STRUCTURED: &str = "application/cloudevents+json";
-        let is_marked = media_type
-            .get(..STRUCTURED.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED));
+        let is_marked = media_type.get(..STRUCTURED.len()).is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED));
         if !is_marked && header(record, "ce_specversion").is_some() {
             return Ok(Self::binary(record));
         }

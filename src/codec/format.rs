@@ -32,16 +32,7 @@ pub(super) struct Marks {
 
 const SEGMENT_TIMES: [&str; 4] = ["timestamp", "originalTimestamp", "sentAt", "receivedAt"];
 
-const MARKS: [&str; 8] = [
-    "type",
-    "id",
-    "time",
-    "lead",
-    "messageId",
-    "userId",
-    "anonymousId",
-    "distinct_id",
-];
+const MARKS: [&str; 8] = ["type", "id", "time", "lead", "messageId", "userId", "anonymousId", "distinct_id"];
 
 /// The envelope of a CloudEvent in structured mode: what is not the event's own.
 #[derive(Debug)]
@@ -71,8 +62,7 @@ pub(super) fn want_outer(root: &mut Sprout, data: Sprout) {
 }
 
 fn node(tree: &Tree, name: &str) -> NodeId {
-    tree.find([name])
-        .expect("asked for before the tree was fixed")
+    tree.find([name]).expect("asked for before the tree was fixed")
 }
 
 impl Outer {
@@ -144,11 +134,7 @@ impl Marks {
     /// # Errors
     /// The name of the field that holds something else.
     #[inline]
-    pub(super) fn time(
-        &self,
-        source: &Source<'_, '_>,
-        format: Format,
-    ) -> Result<Option<Timestamp>, &'static str> {
+    pub(super) fn time(&self, source: &Source<'_, '_>, format: Format) -> Result<Option<Timestamp>, &'static str> {
         let one = [(self.time, "time")];
         let fields: &[_] = match format {
             Format::Own => &one,

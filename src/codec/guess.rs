@@ -54,13 +54,7 @@ impl Guesses {
 
     /// Remembers the member that was there instead.
     #[cold]
-    pub(super) fn learn(
-        &mut self,
-        object: usize,
-        member: usize,
-        text: &[u8],
-        child: Option<NodeId>,
-    ) {
+    pub(super) fn learn(&mut self, object: usize, member: usize, text: &[u8], child: Option<NodeId>) {
         let place = object * MEMBERS + member % MEMBERS;
         let (Some(guess), true) = (self.all.get_mut(place), text.len() <= BYTES) else {
             return;
@@ -68,12 +62,7 @@ impl Guesses {
         let (mut padded, mut mask) = ([0; BYTES], [0; BYTES]);
         padded[..text.len()].copy_from_slice(text);
         mask[..text.len()].fill(0xff);
-        *guess = Guess {
-            text: words(&padded),
-            mask: words(&mask),
-            len: text.len(),
-            child,
-        };
+        *guess = Guess { text: words(&padded), mask: words(&mask), len: text.len(), child };
     }
 }
 

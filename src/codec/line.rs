@@ -83,10 +83,7 @@ struct Header<'a> {
 /// Reads one line, without its line feed. Total: a line that is no captured record is an event alone, and the decoder
 /// says what is wrong with it.
 pub fn read(line: &[u8]) -> Line<'_> {
-    let alone = || Line {
-        value: Some(Cow::Borrowed(line)),
-        ..Line::default()
-    };
+    let alone = || Line { value: Some(Cow::Borrowed(line)), ..Line::default() };
     // An event alone is the usual case, and seldom says "record" anywhere.
     if memchr::memmem::find(line, b"\"record\"").is_none() {
         return alone();
@@ -123,10 +120,7 @@ fn captured(text: &str) -> Option<Line<'_>> {
 
 /// Bytes that stand in the line as text or in base64; the outer `None` is a wrong encoding.
 #[allow(clippy::option_option, reason = "absent and unreadable are different")]
-fn bytes<'a>(
-    text: Option<Cow<'a, str>>,
-    encoded: Option<Cow<'a, str>>,
-) -> Option<Option<Cow<'a, [u8]>>> {
+fn bytes<'a>(text: Option<Cow<'a, str>>, encoded: Option<Cow<'a, str>>) -> Option<Option<Cow<'a, [u8]>>> {
     Some(match (text, encoded) {
         (_, Some(encoded)) => Some(Cow::Owned(STANDARD.decode(&*encoded).ok()?)),
         (Some(Cow::Borrowed(text)), None) => Some(Cow::Borrowed(text.as_bytes())),
@@ -148,8 +142,7 @@ impl Line<'_> {
                 value: embedded,
                 value_base64: encoded.map(|value| STANDARD.encode(value).into()),
             };
-            serde_json::to_writer(&mut *out, &captured)
-                .expect("texts and numbers into memory cannot fail");
+            serde_json::to_writer(&mut *out, &captured).expect("texts and numbers into memory cannot fail");
         } else {
             out.extend_from_slice(value.unwrap_or_default());
         }
@@ -160,11 +153,7 @@ impl Line<'_> {
         let (key, key_base64) = self.key.as_deref().map_or((None, None), text_or_base64);
         let header = |(name, value): &'b (String, Vec<u8>)| {
             let (value, value_base64) = text_or_base64(value);
-            Header {
-                name: name.into(),
-                value,
-                value_base64,
-            }
+            Header { name: name.into(), value, value_base64 }
         };
         Place {
             topic: place.topic.as_str().into(),
@@ -200,10 +189,7 @@ fn embedded(value: &[u8]) -> Option<&RawValue> {
     // What is nested too deeply for the decoder is for nobody else to follow either.
     let mut stops = Stops::default();
     stops.find(value);
-    let json = Json {
-        bytes: value,
-        stops: stops.words(),
-    };
+    let json = Json { bytes: value, stops: stops.words() };
     let is_whole = scan::value(json, 0, 0) == Ok(value.len());
     is_whole.then(|| serde_json::from_str(text).ok()).flatten()
 }
@@ -234,7 +220,8 @@ mod tests {
 
     #[test]
     fn a_line_has_the_pinned_form() {
-        let place = r#"{"record":{"topic":"engagement","partition":2,"offset":1234,"timestamp":1795341734120,"key":"u1"}"#;
+        let place =
+            r#"{"record":{"topic":"engagement","partition":2,"offset":1234,"timestamp":1795341734120,"key":"u1"}"#;
         #[rustfmt::skip]
         let rows: [(Option<&[u8]>, &str); 9] = [
             (Some(br#"{"type":"page", "n":1.50e2}"#), r#","value":{"type":"page", "n":1.50e2}}"#),

@@ -126,11 +126,5 @@ pub struct DeadLetter {
 /// A dead letter of which nothing but the fault is known.
 #[cold]
 fn refuse(reason: Reason, detail: impl Into<String>) -> DeadLetter {
-    DeadLetter {
-        reason,
-        detail: detail.into(),
-        lead: None,
-        time: None,
-        id: None,
-    }
+    DeadLetter { reason, detail: detail.into(), lead: None, time: None, id: None }
 }

@@ -53,11 +53,7 @@ struct Wanted<'a> {
 /// One or two fixed keys, then those of the field's own path.
 fn wanted<'a>(first: &[&'static str], keys: &'a [Box<str>], kinds: u8) -> Wanted<'a> {
     let keys = keys.iter().map(|key| &**key);
-    Wanted {
-        keys: first.iter().copied().chain(keys).collect(),
-        kinds,
-        inner: None,
-    }
+    Wanted { keys: first.iter().copied().chain(keys).collect(), kinds, inner: None }
 }
 
 /// The places of a field, the first that counts first.
@@ -67,11 +63,7 @@ fn places(path: &FieldPath) -> Vec<Wanted<'_>> {
         FieldPath::Name => vec![wanted(&["event"], &[], bit(Kind::Track)), all(&["name"])],
         FieldPath::UserId => vec![all(&["lead", "user_id"]), all(&["userId"])],
         FieldPath::AnonymousId => vec![all(&["lead", "anonymous_id"]), all(&["anonymousId"])],
-        FieldPath::GroupId => vec![
-            all(&["lead", "group_id"]),
-            all(&["groupId"]),
-            all(&["context", "groupId"]),
-        ],
+        FieldPath::GroupId => vec![all(&["lead", "group_id"]), all(&["groupId"]), all(&["context", "groupId"])],
         // The address among a group's traits is the company's: nobody's.
         FieldPath::Email | FieldPath::EmailDomain => vec![
             all(&["lead", "email"]),
@@ -89,10 +81,7 @@ fn places(path: &FieldPath) -> Vec<Wanted<'_>> {
         FieldPath::Campaign(keys) => vec![wanted(&["context", "campaign"], keys, ALL)],
         FieldPath::Properties(keys) => vec![wanted(&["properties"], keys, ALL)],
         FieldPath::Context(keys) => vec![wanted(&["context"], keys, ALL)],
-        FieldPath::Traits(keys) => vec![
-            wanted(&["traits"], keys, ALL),
-            wanted(&["context", "traits"], keys, ALL),
-        ],
+        FieldPath::Traits(keys) => vec![wanted(&["traits"], keys, ALL), wanted(&["context", "traits"], keys, ALL)],
         FieldPath::Trait(keys) => trait_places(keys),
     }
 }
@@ -145,14 +134,8 @@ impl Plan {
             let places = places(path).into_iter();
             let place = |wanted: Wanted<'_>| {
                 let keys = wanted.keys.iter().copied();
-                let inner = wanted
-                    .inner
-                    .map(|inner| tree.find(keys.clone().chain([inner])));
-                Some(Place {
-                    node: tree.find(keys)?,
-                    inner: inner.flatten(),
-                    kinds: wanted.kinds,
-                })
+                let inner = wanted.inner.map(|inner| tree.find(keys.clone().chain([inner])));
+                Some(Place { node: tree.find(keys)?, inner: inner.flatten(), kinds: wanted.kinds })
             };
             places.filter_map(place).collect()
         };
@@ -230,17 +213,13 @@ impl Source<'_, '_> {
     }
 
     fn email(&mut self, plan: &Plan, kind: Kind) -> Slot {
-        let found = self.first(&plan.places, kind, |shape| {
-            matches!(shape, Shape::Text | Shape::Written | Shape::Number)
-        });
+        let found =
+            self.first(&plan.places, kind, |shape| matches!(shape, Shape::Text | Shape::Written | Shape::Number));
         let Some(text) = self.says(found) else {
             return Slot::default();
         };
         let trimmed = text.trim();
-        if trimmed
-            .bytes()
-            .any(|byte| byte.is_ascii_uppercase() || byte >= 0x80)
-        {
+        if trimmed.bytes().any(|byte| byte.is_ascii_uppercase() || byte >= 0x80) {
             let lower = trimmed.to_lowercase();
             let start = self.found.written.len();
             self.found.written.push_str(&lower);
@@ -256,10 +235,7 @@ impl Source<'_, '_> {
             return Slot::default();
         };
         match text.rfind('@') {
-            Some(place) if !is_blank(&text[place + 1..]) => Slot {
-                start: email.start + place as u32 + 1,
-                ..email
-            },
+            Some(place) if !is_blank(&text[place + 1..]) => Slot { start: email.start + place as u32 + 1, ..email },
             _ => Slot::default(),
         }
     }

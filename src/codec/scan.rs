@@ -77,11 +77,7 @@ pub(super) fn blanks(bytes: &[u8], mut at: usize) -> usize {
 /// One wanted character, and the white space after it.
 #[inline(always)]
 pub(super) fn expect(bytes: &[u8], at: usize, wanted: u8) -> Scanned {
-    if bytes.get(at) == Some(&wanted) {
-        Ok(blanks(bytes, at + 1))
-    } else {
-        Err(Fault::NotJson(at))
-    }
+    if bytes.get(at) == Some(&wanted) { Ok(blanks(bytes, at + 1)) } else { Err(Fault::NotJson(at)) }
 }
 
 fn digits(bytes: &[u8], mut at: usize) -> usize {
@@ -122,11 +118,7 @@ fn some_digits(bytes: &[u8], at: usize) -> Scanned {
 #[inline]
 pub(super) fn word(bytes: &[u8], at: usize, wanted: &str) -> Scanned {
     let end = at + wanted.len();
-    if bytes.get(at..end) == Some(wanted.as_bytes()) {
-        Ok(end)
-    } else {
-        Err(Fault::NotJson(at))
-    }
+    if bytes.get(at..end) == Some(wanted.as_bytes()) { Ok(end) } else { Err(Fault::NotJson(at)) }
 }
 
 /// Any value that begins here, inside `depth` objects and lists.
@@ -269,11 +261,7 @@ mod tests {
         let stops = stops.words();
         let end = value(Json { bytes, stops }, blanks(bytes, 0), 0)?;
         let end = blanks(bytes, end);
-        if end == bytes.len() {
-            Ok(())
-        } else {
-            Err(Fault::NotJson(end))
-        }
+        if end == bytes.len() { Ok(()) } else { Err(Fault::NotJson(end)) }
     }
 
     #[test]

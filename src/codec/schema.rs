@@ -90,9 +90,7 @@ pub enum Time {
 /// The files of a folder of `schemas/`, by name: what was published once and must still read.
 #[cfg(test)]
 pub(super) fn fixtures(folder: &str) -> Vec<(String, String)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("schemas")
-        .join(folder);
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas").join(folder);
     let files = std::fs::read_dir(&folder).expect("a folder of fixtures");
     let mut fixtures: Vec<_> = files
         .map(|file| {
@@ -127,10 +125,7 @@ mod tests {
                 std::fs::write(&path, &now).expect("a file that can be written");
             }
             let was = std::fs::read_to_string(&path).expect("the schema's file");
-            assert!(
-                was == now,
-                "{path} has drifted: run the tests with HOTLEAD_UPDATE=1"
-            );
+            assert!(was == now, "{path} has drifted: run the tests with HOTLEAD_UPDATE=1");
         }
     }
 
@@ -152,13 +147,8 @@ mod tests {
         for (file, text) in fixtures("event/v1") {
             let own: OwnEvent = serde_json::from_str(&text).expect("an own event");
             let value = Some(text.as_bytes());
-            let record = Record {
-                value,
-                ..Record::default()
-            };
-            let event = decoder
-                .decode(record)
-                .unwrap_or_else(|letter| panic!("{file}: {letter:?}"));
+            let record = Record { value, ..Record::default() };
+            let event = decoder.decode(record).unwrap_or_else(|letter| panic!("{file}: {letter:?}"));
             assert_eq!(event.kind, own.r#type, "{file}");
             assert_eq!(event.id, own.id.as_deref(), "{file}");
         }

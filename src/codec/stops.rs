@@ -69,8 +69,7 @@ fn bits_of(part: &[u8; 16]) -> u16 {
 #[inline]
 fn sse2_bits_of(part: &[u8; 16]) -> u16 {
     use std::arch::x86_64::{
-        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x,
-        _mm_set1_epi8,
+        _mm_cmpeq_epi8, _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8,
     };
     let whole = u128::from_le_bytes(*part);
     let bytes = _mm_set_epi64x((whole >> 64) as i64, whole as i64);
@@ -123,11 +122,7 @@ mod tests {
                 text[place] = b'"';
                 stops.find(&text);
                 assert_eq!(next(stops.words(), 0), place, "{place} of {len}");
-                assert_eq!(
-                    next(stops.words(), place + 1),
-                    len,
-                    "after {place} of {len}"
-                );
+                assert_eq!(next(stops.words(), place + 1), len, "after {place} of {len}");
                 text[place] = b'x';
             }
         }

@@ -23,11 +23,7 @@ fn show(value: Value<'_>) -> String {
 }
 
 fn record<'a>(value: &'a str, headers: &'a [(&'a str, &'a [u8])]) -> Record<'a> {
-    Record {
-        value: Some(value.as_bytes()),
-        headers,
-        time: None,
-    }
+    Record { value: Some(value.as_bytes()), headers, time: None }
 }
 
 /// One field of one event.
@@ -175,9 +171,7 @@ fn outcome(record: Record<'_>) -> String {
             "{} {} {} id={}",
             letter.reason.name(),
             letter.lead.as_deref().unwrap_or("-"),
-            letter
-                .time
-                .map_or("-".into(), |time| time.as_millis().to_string()),
+            letter.time.map_or("-".into(), |time| time.as_millis().to_string()),
             letter.id.as_deref().unwrap_or("-")
         ),
     }
@@ -248,15 +242,9 @@ fn a_cloud_event_in_headers_gives_what_its_data_lacks() {
     for (json, what) in rows {
         assert_eq!(outcome(record(json, &headers)), what, "{json}");
     }
-    let structured: [(&str, &[u8]); 1] = [(
-        "Content-Type",
-        b"application/CloudEvents+json; charset=utf-8",
-    )];
+    let structured: [(&str, &[u8]); 1] = [("Content-Type", b"application/CloudEvents+json; charset=utf-8")];
     let json = r#"{"id":"c1","type":"page","time":1795341734,"data":{"userId":"u1"}}"#;
-    assert_eq!(
-        outcome(record(json, &structured)),
-        "page u1 1795341734000 id=c1 scope="
-    );
+    assert_eq!(outcome(record(json, &structured)), "page u1 1795341734000 id=c1 scope=");
 }
 
 #[test]
@@ -292,24 +280,15 @@ fn every_fault_has_its_reason_and_the_first_in_order_counts() {
     ];
     for (value, what) in rows {
         let value = Some(value);
-        let came = outcome(Record {
-            value,
-            ..Record::default()
-        });
+        let came = outcome(Record { value, ..Record::default() });
         assert_eq!(came, what, "{:?}", value.map(String::from_utf8_lossy));
     }
-    assert_eq!(
-        outcome(record(&fits, &[])),
-        format!("page {long} {MS} id=- scope=")
-    );
+    assert_eq!(outcome(record(&fits, &[])), format!("page {long} {MS} id=- scope="));
     assert_eq!(outcome(Record::default()), "empty - - id=-", "a tombstone");
     let most = crate::core::limits::MAX_RECORD;
     let mut large = segment("page", "");
     large.push_str(&" ".repeat(most - large.len()));
-    assert_eq!(
-        outcome(record(&large, &[])),
-        format!("page u1 {MS} id=- scope=")
-    );
+    assert_eq!(outcome(record(&large, &[])), format!("page u1 {MS} id=- scope="));
     large.push(' ');
     assert_eq!(outcome(record(&large, &[])), "too_large - - id=-");
 }
@@ -317,35 +296,20 @@ fn every_fault_has_its_reason_and_the_first_in_order_counts() {
 #[test]
 fn an_event_without_a_time_has_its_records() {
     let json = r#"{"type":"page","userId":"u1"}"#;
-    let at = |time| Record {
-        time,
-        ..record(json, &[])
-    };
+    let at = |time| Record { time, ..record(json, &[]) };
     let time = Timestamp::from_millis(MS);
     assert_eq!(outcome(at(Some(time))), format!("page u1 {MS} id=- scope="));
-    assert_eq!(
-        outcome(at(Some(Timestamp::from_millis(-1)))),
-        "bad_time u1 - id=-"
-    );
+    assert_eq!(outcome(at(Some(Timestamp::from_millis(-1)))), "bad_time u1 - id=-");
     assert_eq!(outcome(at(None)), "bad_time u1 - id=-");
     // A time that is there and wrong is not replaced.
     let json = r#"{"type":"page","userId":"u1","timestamp":""}"#;
     assert_eq!(
-        outcome(Record {
-            time: Some(time),
-            ..record(json, &[])
-        }),
+        outcome(Record { time: Some(time), ..record(json, &[]) }),
         format!("page u1 {MS} id=- scope="),
         "blank is absent"
     );
     let json = r#"{"type":"page","userId":"u1","timestamp":"x"}"#;
-    assert_eq!(
-        outcome(Record {
-            time: Some(time),
-            ..record(json, &[])
-        }),
-        "bad_time u1 - id=-"
-    );
+    assert_eq!(outcome(Record { time: Some(time), ..record(json, &[]) }), "bad_time u1 - id=-");
 }
 
 #[test]
@@ -370,45 +334,28 @@ fn an_id_that_is_too_long_is_none() {
 #[test]
 fn a_list_is_looked_at_up_to_its_limit() {
     let most = crate::core::limits::MAX_LIST_ITEMS;
-    let json = segment(
-        "track",
-        &format!(r#","properties":{{"n":[{}1]}}"#, "1,".repeat(most + 5)),
-    );
+    let json = segment("track", &format!(r#","properties":{{"n":[{}1]}}"#, "1,".repeat(most + 5)));
     let mut table = FieldTable::new();
     let id = table.id(FieldPath::parse("properties.n").expect("a field"));
     let mut decoder = Decoder::new(&table, &KEY);
     let event = decoder.decode(record(&json, &[])).expect("an event");
-    let Value::List(list) = event.fields.get(id) else {
-        panic!("a list")
-    };
+    let Value::List(list) = event.fields.get(id) else { panic!("a list") };
     assert_eq!(list.items().count(), most);
 }
 
 #[test]
 fn a_decoder_forgets_the_record_before() {
     let mut decoder = Decoder::new(&FieldTable::new(), &KEY);
-    let full = segment(
-        "page",
-        r#","name":"N\n","anonymousId":"a","traits":{"email":"A@x.test"},"messageId":"m""#,
-    );
+    let full = segment("page", r#","name":"N\n","anonymousId":"a","traits":{"email":"A@x.test"},"messageId":"m""#);
     let bare = segment("page", "");
     for _ in 0..3 {
         let event = decoder.decode(record(&full, &[])).expect("an event");
         assert_eq!(event.fields.text_of(FieldTable::NAME), Some("N\n"));
         assert_eq!(event.fields.text_of(FieldTable::EMAIL), Some("a@x.test"));
-        decoder
-            .decode(record("{\"name\":\"N\"", &[]))
-            .expect_err("cut off");
+        decoder.decode(record("{\"name\":\"N\"", &[])).expect_err("cut off");
         let event = decoder.decode(record(&bare, &[])).expect("an event");
-        assert_eq!(
-            (event.kind, event.id, event.label()),
-            (Kind::Page, None, "page")
-        );
-        for id in [
-            FieldTable::NAME,
-            FieldTable::EMAIL,
-            FieldTable::ANONYMOUS_ID,
-        ] {
+        assert_eq!((event.kind, event.id, event.label()), (Kind::Page, None, "page"));
+        for id in [FieldTable::NAME, FieldTable::EMAIL, FieldTable::ANONYMOUS_ID] {
             assert_eq!(event.fields.text_of(id), None);
         }
     }

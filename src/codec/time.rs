@@ -84,21 +84,14 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = year - i64::from(month <= 2);
     let month = (month + 9) % 12;
     let before_month = (153 * month + 2) / 5;
-    365 * year + year.div_euclid(4) - year.div_euclid(100)
-        + year.div_euclid(400)
-        + before_month
-        + day
-        - 719_469
+    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + before_month + day - 719_469
 }
 
 fn general(text: &str) -> Option<Timestamp> {
     let zoned = text.parse::<jiff::Timestamp>().ok();
     let time = zoned.or_else(|| {
         let civil: jiff::civil::DateTime = text.parse().ok()?;
-        civil
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .ok()
-            .map(|zoned| zoned.timestamp())
+        civil.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
     })?;
     Some(Timestamp::from_millis(time.as_millisecond()))
 }
@@ -138,11 +131,7 @@ mod tests {
             ("1795341734120",                   None, "digits in quotes are no number"),
         ];
         for (text, ms, why) in rows {
-            assert_eq!(
-                from_text(text).map(Timestamp::as_millis),
-                ms,
-                "{text}: {why}"
-            );
+            assert_eq!(from_text(text).map(Timestamp::as_millis), ms, "{text}: {why}");
         }
     }
 
@@ -165,11 +154,7 @@ mod tests {
             ("1e300",               None, "far too large"),
         ];
         for (number, ms, why) in rows {
-            assert_eq!(
-                from_number(number).map(Timestamp::as_millis),
-                ms,
-                "{number}: {why}"
-            );
+            assert_eq!(from_number(number).map(Timestamp::as_millis), ms, "{number}: {why}");
         }
     }
 

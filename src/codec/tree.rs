@@ -68,12 +68,7 @@ impl Sprout {
 
     fn freeze(self, nodes: &mut Vec<Node>) -> NodeId {
         let id = number(nodes.len());
-        nodes.push(Node {
-            end: 0,
-            is_read: self.is_read,
-            object: 0,
-            keys: Keys::default(),
-        });
+        nodes.push(Node { end: 0, is_read: self.is_read, object: 0, keys: Keys::default() });
         let mut keys = Vec::with_capacity(self.children.len());
         for (name, child) in self.children {
             keys.push((name, child.freeze(nodes)));
@@ -113,8 +108,7 @@ impl Tree {
 
     /// The node at the end of these keys, from the root.
     pub(super) fn find<'a>(&self, keys: impl IntoIterator<Item = &'a str>) -> Option<NodeId> {
-        keys.into_iter()
-            .try_fold(0, |id, key| self.node(id).child(head(key), key.as_bytes()))
+        keys.into_iter().try_fold(0, |id, key| self.node(id).child(head(key), key.as_bytes()))
     }
 }
 
@@ -216,10 +210,7 @@ mod tests {
         let url = tree.find(["context", "page", "url"]).expect("wanted");
         assert!(page < url && url < tree.node(page).end);
         assert!(!tree.node(page).is_read && tree.node(url).is_read);
-        assert_ne!(
-            tree.find(["originalTimestamp"]),
-            tree.find(["originalTimestanp"])
-        );
+        assert_ne!(tree.find(["originalTimestamp"]), tree.find(["originalTimestanp"]));
         assert!(tree.find([""]).is_some());
         for missing in ["originalTimestam", "originalTimestampx", "path", "contex"] {
             assert_eq!(tree.find([missing]), None, "{missing}");

@@ -59,16 +59,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 fn tree() -> impl Strategy<Value = Tree> {
-    let bare = prop::sample::select(vec![
-        "null",
-        "true",
-        "false",
-        "0",
-        "-7",
-        "12.5",
-        "1795341734",
-        "1795341734120",
-    ]);
+    let bare = prop::sample::select(vec!["null", "true", "false", "0", "-7", "12.5", "1795341734", "1795341734120"]);
     let leaf = prop_oneof![1 => bare.prop_map(Tree::Bare), 2 => text().prop_map(Tree::Text)];
     leaf.prop_recursive(4, 40, 8, |inner| {
         prop_oneof![
@@ -81,37 +72,15 @@ fn tree() -> impl Strategy<Value = Tree> {
 /// An object with what an event usually has, and more.
 fn event() -> impl Strategy<Value = Tree> {
     let member = |keys: Vec<&'static str>, value: BoxedStrategy<Tree>| {
-        (prop::sample::select(keys), value)
-            .prop_map(|(key, value)| (key.to_owned(), value))
-            .boxed()
+        (prop::sample::select(keys), value).prop_map(|(key, value)| (key.to_owned(), value)).boxed()
     };
-    let texts = |texts: Vec<&'static str>| {
-        prop::sample::select(texts)
-            .prop_map(|text| Tree::Text(text.into()))
-            .boxed()
-    };
-    let objects = || {
-        prop::collection::vec((key(), tree()), 0..8)
-            .prop_map(Tree::Object)
-            .boxed()
-    };
+    let texts = |texts: Vec<&'static str>| prop::sample::select(texts).prop_map(|text| Tree::Text(text.into())).boxed();
+    let objects = || prop::collection::vec((key(), tree()), 0..8).prop_map(Tree::Object).boxed();
     let usual = prop_oneof![
-        member(
-            vec!["type"],
-            texts(vec!["page", "track", "identify", "group", "nope"])
-        ),
-        member(
-            vec!["timestamp", "time", "sentAt"],
-            texts(vec!["2026-11-22T10:02:14.120Z", "soon"])
-        ),
-        member(
-            vec!["userId", "anonymousId", "messageId", "id"],
-            texts(vec!["u1", "a\u{1F600}"])
-        ),
-        member(
-            vec!["lead", "properties", "traits", "context", "page", "data"],
-            objects()
-        ),
+        member(vec!["type"], texts(vec!["page", "track", "identify", "group", "nope"])),
+        member(vec!["timestamp", "time", "sentAt"], texts(vec!["2026-11-22T10:02:14.120Z", "soon"])),
+        member(vec!["userId", "anonymousId", "messageId", "id"], texts(vec!["u1", "a\u{1F600}"])),
+        member(vec!["lead", "properties", "traits", "context", "page", "data"], objects()),
         member(vec!["specversion", "source"], texts(vec!["1.0"])),
         (key(), tree()).boxed(),
     ];
@@ -181,11 +150,7 @@ fn show_json(json: &Json) -> String {
         Json::Object(_) => "{}".into(),
         Json::Array(items) => {
             let item = |item: &Json| {
-                if item.is_array() {
-                    "{}".into()
-                } else {
-                    show_json(item)
-                }
+                if item.is_array() { "{}".into() } else { show_json(item) }
             };
             let items: Vec<_> = items.iter().map(item).filter(|item| item != "-").collect();
             format!("[{}]", items.join(" "))
@@ -208,8 +173,7 @@ fn show(value: Value<'_>) -> String {
 }
 
 fn look<'a>(json: &'a Json, path: &str) -> &'a Json {
-    path.split('.')
-        .fold(json, |json, key| json.get(key).unwrap_or(&Json::Null))
+    path.split('.').fold(json, |json, key| json.get(key).unwrap_or(&Json::Null))
 }
 
 fn is_there(json: &Json) -> bool {
@@ -227,26 +191,13 @@ fn says(json: &Json) -> Option<String> {
 
 fn first(event: &Json, paths: &[&str]) -> Json {
     let mut all = paths.iter().map(|path| look(event, path));
-    all.find(|json| is_there(json))
-        .cloned()
-        .unwrap_or(Json::Null)
+    all.find(|json| is_there(json)).cloned().unwrap_or(Json::Null)
 }
 
 fn email(event: &Json, kind: Kind) -> Json {
     let of_person = kind != Kind::Group;
-    let paths = [
-        "lead.email",
-        if of_person {
-            "traits.email"
-        } else {
-            "lead.email"
-        },
-        "context.traits.email",
-    ];
-    match paths
-        .iter()
-        .find_map(|path| says(look(event, path)).map(|text| (text, look(event, path))))
-    {
+    let paths = ["lead.email", if of_person { "traits.email" } else { "lead.email" }, "context.traits.email"];
+    match paths.iter().find_map(|path| says(look(event, path)).map(|text| (text, look(event, path)))) {
         Some((_, number @ Json::Number(_))) => number.clone(),
         Some((text, _)) => Json::String(text.trim().to_lowercase()),
         None => Json::Null,
@@ -273,11 +224,7 @@ fn path_of(url: &Json) -> Json {
         _ if url.starts_with('/') => return Json::String(url.into()),
         _ => return Json::Null,
     };
-    Json::String(
-        after
-            .split_once('/')
-            .map_or("/".into(), |(_, path)| format!("/{path}")),
-    )
+    Json::String(after.split_once('/').map_or("/".into(), |(_, path)| format!("/{path}")))
 }
 
 fn twin_field(event: &Json, kind: Kind, field: &str) -> Json {
@@ -290,19 +237,13 @@ fn twin_field(event: &Json, kind: Kind, field: &str) -> Json {
         "email" => email(event, kind),
         "email_domain" => {
             let email = says(&email(event, kind)).unwrap_or_default();
-            email
-                .rsplit_once('@')
-                .map_or(Json::Null, |(_, domain)| Json::String(domain.into()))
+            email.rsplit_once('@').map_or(Json::Null, |(_, domain)| Json::String(domain.into()))
         }
         "user_agent" => first(event, &["user_agent", "context.userAgent"]),
         "ip" => first(event, &["ip", "context.ip"]),
         "page.path" => {
             let path = page(event, kind, "path");
-            if is_there(&path) {
-                path
-            } else {
-                path_of(&page(event, kind, "url"))
-            }
+            if is_there(&path) { path } else { path_of(&page(event, kind, "url")) }
         }
         "page.url" => page(event, kind, "url"),
         "campaign.n" => first(event, &["context.campaign.n"]),
@@ -320,21 +261,10 @@ fn twin_trait(event: &Json, kind: Kind, name: &str) -> Json {
     let candidates = match name {
         "name" if is_group => vec![look(event, "context.traits.name").clone()],
         "company" => {
-            let of_group = if is_group {
-                look(event, "traits.name").clone()
-            } else {
-                Json::Null
-            };
-            vec![
-                of_group,
-                company("traits.company"),
-                company("context.traits.company"),
-            ]
+            let of_group = if is_group { look(event, "traits.name").clone() } else { Json::Null };
+            vec![of_group, company("traits.company"), company("context.traits.company")]
         }
-        _ => vec![first(
-            event,
-            &[&format!("traits.{name}"), &format!("context.traits.{name}")],
-        )],
+        _ => vec![first(event, &[&format!("traits.{name}"), &format!("context.traits.{name}")])],
     };
     candidates.into_iter().find(is_there).unwrap_or(Json::Null)
 }
@@ -352,11 +282,7 @@ fn time_of(event: &Json, fields: &[&str]) -> Option<Result<i64, ()>> {
         Json::Number(number) => time::from_number(&number.to_string()),
         _ => None,
     };
-    Some(
-        time.filter(|time| time.is_plausible())
-            .map(Timestamp::as_millis)
-            .ok_or(()),
-    )
+    Some(time.filter(|time| time.is_plausible()).map(Timestamp::as_millis).ok_or(()))
 }
 
 /// The outcome in one line, and the fields of an event.
@@ -385,28 +311,18 @@ fn twin(json: &Json) -> (String, Vec<String>) {
     let Some(kind) = kind else {
         return refused(Reason::NoType);
     };
-    let times: &[&str] = if is_own {
-        &["time"]
-    } else {
-        &["timestamp", "originalTimestamp", "sentAt", "receivedAt"]
-    };
+    let times: &[&str] = if is_own { &["time"] } else { &["timestamp", "originalTimestamp", "sentAt", "receivedAt"] };
     let outer_time = || is_outer.then(|| time_of(json, &["time"])).flatten();
     let Some(Ok(time)) = time_of(event, times).or_else(outer_time) else {
         return refused(Reason::BadTime);
     };
-    let lead = LEAD_KEY
-        .iter()
-        .find_map(|field| says(&twin_field(event, kind, field)));
+    let lead = LEAD_KEY.iter().find_map(|field| says(&twin_field(event, kind, field)));
     let Some(lead) = lead else {
         return refused(Reason::NoLead);
     };
     let outer_id = || is_outer.then(|| says(look(json, "id"))).flatten();
     let own_id = says(look(event, if is_own { "id" } else { "messageId" }));
-    let scope = if own_id.is_none() && is_outer {
-        says(look(json, "source"))
-    } else {
-        None
-    };
+    let scope = if own_id.is_none() && is_outer { says(look(json, "source")) } else { None };
     let (id, scope) = (own_id.or_else(outer_id), scope.unwrap_or_default());
     let fields = FIELDS.iter().map(|field| twin_field(event, kind, field));
     let traits = TRAITS.iter().map(|name| twin_trait(event, kind, name));
@@ -426,21 +342,12 @@ fn decoder() -> (Decoder, Vec<crate::core::event::FieldId>) {
 
 fn ours(bytes: &[u8]) -> (String, Vec<String>) {
     let (mut decoder, ids) = decoder();
-    let record = Record {
-        value: Some(bytes),
-        ..Record::default()
-    };
+    let record = Record { value: Some(bytes), ..Record::default() };
     match decoder.decode(record) {
         Ok(event) => {
             let fields: Fields<'_> = event.fields;
-            let head = format!(
-                "{} {} {} {:?} {}",
-                event.kind,
-                event.lead,
-                event.time.as_millis(),
-                event.id,
-                event.id_scope
-            );
+            let head =
+                format!("{} {} {} {:?} {}", event.kind, event.lead, event.time.as_millis(), event.id, event.id_scope);
             (head, ids.iter().map(|id| show(fields.get(*id))).collect())
         }
         Err(letter) => (letter.reason.name().to_owned(), Vec::new()),

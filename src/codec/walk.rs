@@ -36,25 +36,13 @@ pub(super) fn walk(text: &str, tree: &Tree, out: &mut Found) -> Result<(), Fault
     let bytes = text.as_bytes();
     let mut stops = std::mem::take(&mut out.stops);
     stops.find(bytes);
-    let json = Json {
-        bytes,
-        stops: stops.words(),
-    };
-    let mut walk = Walk {
-        text,
-        json,
-        tree,
-        out,
-    };
+    let json = Json { bytes, stops: stops.words() };
+    let mut walk = Walk { text, json, tree, out };
     let start = scan::blanks(bytes, 0);
     let end = walk.value(start, 0, 0);
     out.stops = stops;
     let end = scan::blanks(bytes, end?);
-    if end == text.len() {
-        Ok(())
-    } else {
-        Err(Fault::NotJson(end))
-    }
+    if end == text.len() { Ok(()) } else { Err(Fault::NotJson(end)) }
 }
 
 struct Walk<'a> {
@@ -95,11 +83,7 @@ impl Walk<'_> {
             };
         }
         let first = self.out.items.len();
-        let end = if wanted.is_read {
-            self.list(at, depth)?
-        } else {
-            scan::value(self.json, at, depth)?
-        };
+        let end = if wanted.is_read { self.list(at, depth)? } else { scan::value(self.json, at, depth)? };
         self.out.values[index] = slot(Shape::List, first, self.out.items.len());
         Ok(end)
     }
@@ -135,12 +119,7 @@ impl Walk<'_> {
     }
 
     /// A key with its colon: where its value begins, and which child it is.
-    fn key(
-        &mut self,
-        at: usize,
-        node: NodeId,
-        member: usize,
-    ) -> Result<(usize, Option<NodeId>), Fault> {
+    fn key(&mut self, at: usize, node: NodeId, member: usize) -> Result<(usize, Option<NodeId>), Fault> {
         let bytes = self.json.bytes;
         if bytes.get(at) != Some(&b'"') {
             return Err(Fault::NotJson(at));
@@ -181,13 +160,8 @@ impl Walk<'_> {
         }
         loop {
             let (item, end) = match bytes.get(at) {
-                Some(b'{' | b'[') => (
-                    slot(Shape::Object, at, at),
-                    scan::value(self.json, at, depth + 1)?,
-                ),
-                _ if self.out.items.len() >= most => {
-                    (Slot::default(), scan::value(self.json, at, depth + 1)?)
-                }
+                Some(b'{' | b'[') => (slot(Shape::Object, at, at), scan::value(self.json, at, depth + 1)?),
+                _ if self.out.items.len() >= most => (Slot::default(), scan::value(self.json, at, depth + 1)?),
                 _ => self.scalar(at)?,
             };
             if self.out.items.len() < most {
@@ -219,14 +193,8 @@ impl Walk<'_> {
                 };
                 (slot, end + 1)
             }
-            Some(b't') => (
-                slot(Shape::True, at, at + 4),
-                scan::word(bytes, at, "true")?,
-            ),
-            Some(b'f') => (
-                slot(Shape::False, at, at + 5),
-                scan::word(bytes, at, "false")?,
-            ),
+            Some(b't') => (slot(Shape::True, at, at + 4), scan::word(bytes, at, "true")?),
+            Some(b'f') => (slot(Shape::False, at, at + 5), scan::word(bytes, at, "false")?),
             Some(b'n') => (Slot::default(), scan::word(bytes, at, "null")?),
             _ => {
                 let end = scan::number(bytes, at)?;
@@ -249,11 +217,7 @@ impl Walk<'_> {
 /// A slot. Positions fit: a record has at most `MAX_RECORD` bytes.
 #[inline(always)]
 pub(super) fn slot(shape: Shape, start: usize, end: usize) -> Slot {
-    Slot {
-        shape,
-        start: start as u32,
-        end: end as u32,
-    }
+    Slot { shape, start: start as u32, end: end as u32 }
 }
 
 /// Whether a text says nothing.

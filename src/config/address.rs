@@ -122,10 +122,7 @@ mod tests {
 
     #[test]
     fn allowed_networks_allow_every_clothing_of_theirs_and_nothing_else() {
-        let allowed = [
-            "10.0.0.0/8".parse().expect("a network"),
-            "::1/128".parse().expect("a network"),
-        ];
+        let allowed = ["10.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")];
         #[rustfmt::skip]
         let rows = [
             ("10.1.2.3", false), ("::ffff:10.1.2.3", false), ("64:ff9b::a01:203", false), ("::1", false),

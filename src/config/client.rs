@@ -36,15 +36,9 @@ mod tests {
     #[test]
     fn the_file_wins_over_our_defaults() {
         let location = ("ssl.ca.location".to_owned(), Secret::inline("/etc/ca.pem"));
-        let kafka = Kafka {
-            brokers: vec!["a:1".to_owned(), "b:2".to_owned()],
-            properties: [location].into(),
-        };
+        let kafka = Kafka { brokers: vec!["a:1".to_owned(), "b:2".to_owned()], properties: [location].into() };
         let properties = kafka.client_properties();
-        let trust: Vec<_> = properties
-            .iter()
-            .filter(|(name, _)| *name == "ssl.ca.location")
-            .collect();
+        let trust: Vec<_> = properties.iter().filter(|(name, _)| *name == "ssl.ca.location").collect();
         assert_eq!(trust, [&("ssl.ca.location", "/etc/ca.pem")]);
         assert_eq!(kafka.bootstrap(), "a:1,b:2");
     }

@@ -47,14 +47,7 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            file,
-            line,
-            column,
-            key,
-            message,
-            ..
-        } = self;
+        let Self { file, line, column, key, message, .. } = self;
         let warning = match self.severity {
             Severity::Warning => "warning: ",
             Severity::Fault => "",
@@ -74,11 +67,7 @@ pub struct Faults {
 impl Faults {
     /// None yet, of a file that was typed so.
     pub fn new(file: &str) -> Self {
-        Self {
-            file: file.into(),
-            list: Vec::new(),
-            left_out: 0,
-        }
+        Self { file: file.into(), list: Vec::new(), left_out: 0 }
     }
 
     /// The only fault of a file that cannot be looked at any closer.
@@ -149,9 +138,7 @@ impl Faults {
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.list
-            .iter()
-            .try_for_each(|fault| writeln!(f, "{fault}"))
+        self.list.iter().try_for_each(|fault| writeln!(f, "{fault}"))
     }
 }
 
@@ -159,11 +146,7 @@ impl fmt::Display for Faults {
 pub(super) fn quote(text: &str) -> String {
     const SHOWN: usize = 60;
     let cut: String = text.chars().take(SHOWN).collect();
-    if cut.len() < text.len() {
-        format!("{cut:?}…")
-    } else {
-        format!("{cut:?}")
-    }
+    if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
 }
 
 #[cfg(test)]
@@ -174,19 +157,9 @@ mod tests {
     fn faults_print_in_file_order_and_warnings_say_so() {
         let mut faults = Faults::new("rules.yaml");
         faults.warn(Place { line: 9, column: 2 }, "b", "odd");
-        faults.add(
-            Place {
-                line: 6,
-                column: 18,
-            },
-            "a.c",
-            "wrong",
-        );
+        faults.add(Place { line: 6, column: 18 }, "a.c", "wrong");
         faults.sort();
-        assert_eq!(
-            faults.to_string(),
-            "rules.yaml:6:18: a.c: wrong\nrules.yaml:9:2: b: warning: odd\n"
-        );
+        assert_eq!(faults.to_string(), "rules.yaml:6:18: a.c: wrong\nrules.yaml:9:2: b: warning: odd\n");
         assert!(faults.is_fatal());
     }
 

@@ -20,18 +20,10 @@ impl<'a> View<'a> {
     pub fn map(&self, faults: &mut Faults, shape: &'static Shape) -> Option<Map<'a>> {
         let Value::Map(entries) = &self.node.value else {
             let names: Vec<_> = shape.all_keys().map(|key| key.name).take(4).collect();
-            self.must_be(
-                faults,
-                &format!("a map with keys such as {}", names.join(", ")),
-            );
+            self.must_be(faults, &format!("a map with keys such as {}", names.join(", ")));
             return None;
         };
-        let map = Map {
-            place: self.node.place,
-            path: self.path.clone(),
-            entries,
-            shape,
-        };
+        let map = Map { place: self.node.place, path: self.path.clone(), entries, shape };
         map.check_keys(faults);
         Some(map)
     }
@@ -47,18 +39,12 @@ impl<'a> Map<'a> {
 
     /// Every key with its value, in file order.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, View<'a>)> {
-        self.entries
-            .iter()
-            .map(|entry| (entry.key.as_str(), entry.view(&self.path)))
+        self.entries.iter().map(|entry| (entry.key.as_str(), entry.view(&self.path)))
     }
 
     /// Notes a fault of the map itself.
     pub fn fault(&self, faults: &mut Faults, message: impl Into<String>) {
-        let path = if self.path.is_empty() {
-            "file"
-        } else {
-            &self.path
-        };
+        let path = if self.path.is_empty() { "file" } else { &self.path };
         faults.add(self.place, path, message);
     }
 
@@ -71,9 +57,7 @@ impl<'a> Map<'a> {
             let path = join(&self.path, &entry.key);
             match self.shape.key(&entry.key).map(|key| key.need) {
                 Some(Need::Optional | Need::Required) => {}
-                Some(Need::Later) => {
-                    faults.add(entry.place, &path, "is not supported yet by this version")
-                }
+                Some(Need::Later) => faults.add(entry.place, &path, "is not supported yet by this version"),
                 None => {
                     let known = self.shape.all_keys().filter(|key| key.need != Need::Later);
                     let hint = did_you_mean(&entry.key, known.map(|key| key.name));
@@ -88,23 +72,14 @@ impl<'a> Map<'a> {
         }
         let there = |keys: &[&str]| keys.iter().filter(|key| self.has(key)).count();
         // A misspelt or later one has its own fault; a second would only confuse.
-        let unknown = self.entries.iter().any(|entry| {
-            self.shape
-                .key(&entry.key)
-                .is_none_or(|key| key.need == Need::Later)
-        });
+        let unknown =
+            self.entries.iter().any(|entry| self.shape.key(&entry.key).is_none_or(|key| key.need == Need::Later));
         match self.shape.choice {
             Choice::One(keys) if there(keys) > 1 || there(keys) == 0 && !unknown => {
-                self.fault(
-                    faults,
-                    format!("must have exactly one of {}", keys.join(", ")),
-                );
+                self.fault(faults, format!("must have exactly one of {}", keys.join(", ")));
             }
             Choice::Some(keys) if there(keys) == 0 && !unknown => {
-                self.fault(
-                    faults,
-                    format!("must have at least one of {}", keys.join(", ")),
-                );
+                self.fault(faults, format!("must have at least one of {}", keys.join(", ")));
             }
             _ => {}
         }

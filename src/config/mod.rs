@@ -22,6 +22,7 @@ use self::settings::{Settings, Surroundings};
 use self::tree::{Node, Value};
 use crate::core::limits::MAX_FILE;
 use crate::core::spec::RulesSpec;
+use crate::core::time::Span;
 
 /// Why a file gave no values.
 #[derive(Debug)]
@@ -61,6 +62,14 @@ pub enum Checked {
     Unknown,
 }
 
+/// Reads a duration as the files write it: `90s`, `1h30m`.
+///
+/// # Errors
+/// What it must be, and what it is.
+pub fn duration(text: &str) -> Result<Span, String> {
+    scalar::duration(text)
+}
+
 /// Reads hotlead.yaml with all its secrets.
 ///
 /// # Errors
@@ -79,9 +88,8 @@ pub fn load_for_reading(path: &Path) -> Result<Settings, LoadError> {
 
 fn load_with(path: &Path, missing: Severity) -> Result<Settings, LoadError> {
     let text = read_text(path)?;
-    let (settings, faults) = with_surroundings(path, missing, |around| {
-        settings::read(&path.to_string_lossy(), &text, around)
-    });
+    let (settings, faults) =
+        with_surroundings(path, missing, |around| settings::read(&path.to_string_lossy(), &text, around));
     settings.ok_or(LoadError::Faulty(faults))
 }
 
@@ -113,9 +121,7 @@ pub fn check(path: &Path) -> io::Result<(Checked, Faults)> {
         return Ok((Checked::Unknown, faults));
     };
     let checked = if is_config(&root) {
-        with_surroundings(path, Severity::Warning, |around| {
-            settings::read_tree(&root, path, around, &mut faults)
-        });
+        with_surroundings(path, Severity::Warning, |around| settings::read_tree(&root, path, around, &mut faults));
         Checked::Config(rules_of(&root, path))
     } else {
         rules::read_tree(&root, &text, &mut faults);
@@ -130,15 +136,9 @@ fn is_config(root: &Node) -> bool {
     let Value::Map(entries) = &root.value else {
         return false;
     };
-    let count = |shape: &shape::Shape| {
-        entries
-            .iter()
-            .filter(|entry| shape.key(&entry.key).is_some())
-            .count()
-    };
-    let rules_is_text = entries
-        .iter()
-        .any(|entry| entry.key == "rules" && matches!(entry.node.value, Value::Scalar(_)));
+    let count = |shape: &shape::Shape| entries.iter().filter(|entry| shape.key(&entry.key).is_some()).count();
+    let rules_is_text =
+        entries.iter().any(|entry| entry.key == "rules" && matches!(entry.node.value, Value::Scalar(_)));
     count(&settings::CONFIG_FILE) + usize::from(rules_is_text) > count(&rules::RULES_FILE)
 }
 
@@ -148,20 +148,14 @@ fn rules_of(root: &Node, path: &Path) -> Option<(PathBuf, Place)> {
         return None;
     };
     let entry = entries.iter().find(|entry| entry.key == "rules")?;
-    let view = view::View {
-        node: &entry.node,
-        path: String::new(),
-    };
+    let view = view::View { node: &entry.node, path: String::new() };
     let rules = settings::beside(path, view.as_text().filter(|text| !text.is_empty())?);
     Some((rules, entry.node.place))
 }
 
 /// A file's text; too large or no UTF-8 is a fault of it.
 fn read_text(path: &Path) -> Result<String, LoadError> {
-    let bytes = read_at_most(path, MAX_FILE).map_err(|error| LoadError::Unreadable {
-        path: path.to_owned(),
-        error,
-    })?;
+    let bytes = read_at_most(path, MAX_FILE).map_err(|error| LoadError::Unreadable { path: path.to_owned(), error })?;
     let typed = path.to_string_lossy();
     if bytes.len() > MAX_FILE {
         let message = format!("must have at most {MAX_FILE} bytes, has more");
@@ -170,11 +164,7 @@ fn read_text(path: &Path) -> Result<String, LoadError> {
     String::from_utf8(bytes).map_err(|error| {
         let good = error.utf8_error().valid_up_to();
         let mut faults = Faults::new(&typed);
-        faults.add(
-            end_of(&error.as_bytes()[..good]),
-            "file",
-            "must be UTF-8, this is not",
-        );
+        faults.add(end_of(&error.as_bytes()[..good]), "file", "must be UTF-8, this is not");
         LoadError::Faulty(faults)
     })
 }
@@ -184,10 +174,7 @@ fn end_of(text: &[u8]) -> Place {
     let text = String::from_utf8_lossy(text);
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let last = text.rsplit('\n').next().unwrap_or_default();
-    Place {
-        line: number(text.matches('\n').count() + 1),
-        column: number(last.chars().count() + 1),
-    }
+    Place { line: number(text.matches('\n').count() + 1), column: number(last.chars().count() + 1) }
 }
 
 /// A file's bytes, one more than `most` if it has more: a device or a huge file is not read to its end.
@@ -198,37 +185,18 @@ fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn with_surroundings<T>(
-    path: &Path,
-    missing: Severity,
-    read: impl FnOnce(&Surroundings<'_>) -> T,
-) -> T {
+fn with_surroundings<T>(path: &Path, missing: Severity, read: impl FnOnce(&Surroundings<'_>) -> T) -> T {
     let folder = path.parent().unwrap_or(Path::new(""));
-    read(&Surroundings {
-        host: host_name(),
-        secret: &|reference| reference.resolve(folder),
-        missing,
-    })
+    read(&Surroundings { host: host_name(), secret: &|reference| reference.resolve(folder), missing })
 }
 
 /// The host's name, with what a name cannot have replaced by `-`.
 fn host_name() -> Option<String> {
     // The standard library cannot ask for it; Linux tells it here, other systems mostly in the variable.
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::env::var("HOSTNAME"))
-        .ok()?;
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| std::env::var("HOSTNAME")).ok()?;
     let plain = |c: char| {
-        if view::is_name(c.encode_utf8(&mut [0; 4])) {
-            c
-        } else {
-            '-'
-        }
+        if view::is_name(c.encode_utf8(&mut [0; 4])) { c } else { '-' }
     };
-    let name: String = name
-        .trim()
-        .chars()
-        .map(plain)
-        .take(crate::core::limits::MAX_NAME)
-        .collect();
+    let name: String = name.trim().chars().map(plain).take(crate::core::limits::MAX_NAME).collect();
     (!name.is_empty()).then_some(name)
 }

@@ -102,10 +102,7 @@ pub(super) fn is_version(root: &Node, faults: &mut Faults) -> bool {
     let Some(entry) = entries.iter().find(|entry| entry.key == "version") else {
         return true;
     };
-    let view = View {
-        node: &entry.node,
-        path: "version".into(),
-    };
+    let view = View { node: &entry.node, path: "version".into() };
     #[allow(clippy::float_cmp, reason = "a whole number")]
     let known = matches!(view.scalar().map(|s| s.kind), Some(super::scalar::ScalarKind::Number(n)) if n == VERSION);
     if !known {
@@ -152,8 +149,7 @@ impl Reader<'_> {
 
     /// The tests beside a trait's name.
     fn trait_tests(&mut self, map: &Map<'_>) -> Option<Matcher> {
-        self.within_matchers(map.place, &map.path)
-            .then(|| self.tests(map, 0))?
+        self.within_matchers(map.place, &map.path).then(|| self.tests(map, 0))?
     }
 
     /// The entries of a section with names of the user's own, in file order.
@@ -167,59 +163,37 @@ impl Reader<'_> {
             return Some(Vec::new());
         };
         let named = view.named(self.faults, "names");
-        let read: Vec<_> = named
-            .into_iter()
-            .map(|(name, view)| read(self, name.to_owned(), &view))
-            .collect();
+        let read: Vec<_> = named.into_iter().map(|(name, view)| read(self, name.to_owned(), &view)).collect();
         read.into_iter().collect()
     }
 
     fn hold(&mut self, name: String, map: &Map<'_>) -> Option<HoldSpec> {
         let scope = Scope::of_hold();
         let when_view = map.get("when");
-        let when = when_view
-            .as_ref()
-            .and_then(|view| self.condition(view, scope));
-        let for_ = map
-            .get("for")
-            .map(|view| view.duration(self.faults, SECOND));
+        let when = when_view.as_ref().and_then(|view| self.condition(view, scope));
+        let for_ = map.get("for").map(|view| view.duration(self.faults, SECOND));
         let until = map.get("until").map(|view| self.condition(&view, scope));
         if for_.is_none()
             && until.is_none()
             && when.as_ref().is_some_and(has_occurrence)
             && let Some(view) = when_view
         {
-            view.fault(
-                self.faults,
-                "a single occurrence is over at once: add for or until",
-            );
+            view.fault(self.faults, "a single occurrence is over at once: add for or until");
             return None;
         }
-        Some(HoldSpec {
-            name,
-            when: when?,
-            for_: optional(for_)?,
-            until: optional(until)?,
-        })
+        Some(HoldSpec { name, when: when?, for_: optional(for_)?, until: optional(until)? })
     }
 
     fn flag(&mut self, name: String, view: &View<'_>) -> Option<FlagSpec> {
         let map = view.map(self.faults, &FLAG)?;
         let hold = self.hold(name, &map);
         let says = map.get("says").map(|view| view.sentence(self.faults));
-        Some(FlagSpec {
-            hold: hold?,
-            says: optional(says)?,
-        })
+        Some(FlagSpec { hold: hold?, says: optional(says)? })
     }
 
     fn rules(&mut self, view: &View<'_>) -> Option<Vec<RuleSpec>> {
         let mut ids = HashSet::new();
-        let rules: Vec<_> = view
-            .list(self.faults, "rules")?
-            .iter()
-            .map(|view| self.rule(view, &mut ids))
-            .collect();
+        let rules: Vec<_> = view.list(self.faults, "rules")?.iter().map(|view| self.rule(view, &mut ids)).collect();
         rules.into_iter().collect()
     }
 
@@ -228,17 +202,12 @@ impl Reader<'_> {
         let id = map.get("id").and_then(|view| {
             let id = view.name(self.faults)?.to_owned();
             if !ids.insert(id.clone()) {
-                view.fault(
-                    self.faults,
-                    format!("must be unique, but {id:?} stands twice"),
-                );
+                view.fault(self.faults, format!("must be unique, but {id:?} stands twice"));
                 return None;
             }
             Some(id)
         });
-        let when = map
-            .get("when")
-            .and_then(|view| self.condition(&view, Scope::default()));
+        let when = map.get("when").and_then(|view| self.condition(&view, Scope::default()));
         let cooldown = match map.get("cooldown") {
             Some(view) => view.duration(self.faults, Span::ZERO),
             None => Some(DEFAULT_COOLDOWN),
@@ -281,14 +250,8 @@ impl Reader<'_> {
         if !is_momentary(&rule.when) {
             return;
         }
-        let names = self
-            .suppressions
-            .entries
-            .iter()
-            .map(|entry| entry.key.as_str());
-        let holding: Vec<_> = names
-            .filter(|name| !rule.despite.iter().any(|despite| despite == name))
-            .collect();
+        let names = self.suppressions.entries.iter().map(|entry| entry.key.as_str());
+        let holding: Vec<_> = names.filter(|name| !rule.despite.iter().any(|despite| despite == name)).collect();
         if !holding.is_empty() {
             let message = format!(
                 "an occurrence that {} holds is never announced; what must always ring lists it in despite",

@@ -50,9 +50,7 @@ fn number(text: &str) -> Option<f64> {
     }
     // The standard parser reads "inf" and "infinity" too, the schema does not.
     let starts = rest.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    let chars = rest
-        .bytes()
-        .all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
+    let chars = rest.bytes().all(|b| b.is_ascii_digit() || b".eE+-".contains(&b));
     if !(starts && chars) {
         return None;
     }
@@ -67,28 +65,14 @@ fn radix(digits: &str, radix: u32) -> Option<f64> {
 
 /// Reads `90s`, `15m`, `1h30m`, `7d`, `200ms`: whole numbers with units, the larger first.
 pub(super) fn duration(text: &str) -> Result<Span, String> {
-    const UNITS: [(&str, i64); 5] = [
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let wrong = || {
-        format!(
-            "must be a duration such as 90s, 15m, 1h30m or 7d, got {}",
-            quote(text)
-        )
-    };
+    const UNITS: [(&str, i64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let wrong = || format!("must be a duration such as 90s, 15m, 1h30m or 7d, got {}", quote(text));
     let mut rest = text;
     let mut units = &UNITS[..];
     let mut total: i64 = 0;
     while !rest.is_empty() || total == 0 && units.len() == UNITS.len() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..]
-            .bytes()
-            .take_while(u8::is_ascii_alphabetic)
-            .count();
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_alphabetic).count();
         let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
         let index = units.iter().position(|(name, _)| *name == unit);
         let (Some(index), false) = (index, number.is_empty()) else {
@@ -110,9 +94,7 @@ pub(super) fn duration(text: &str) -> Result<Span, String> {
 /// Points, caps and thresholds: at most one decimal, at most a million either way.
 pub(super) fn tenths(number: f64) -> Result<Tenths, String> {
     if !number.is_finite() || number.abs() > MAX_POINTS as f64 {
-        return Err(format!(
-            "must lie between -{MAX_POINTS} and {MAX_POINTS}, got {number}"
-        ));
+        return Err(format!("must lie between -{MAX_POINTS} and {MAX_POINTS}, got {number}"));
     }
     let tenths = (number * 10.0).round();
     // A tenth of a whole number is the double nearest to that decimal: equal only to what was written so.

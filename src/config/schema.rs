@@ -27,11 +27,8 @@ fn file(top: &'static Shape) -> Value {
     let mut schema = writer.map(top);
     schema.insert("$schema".into(), DIALECT.into());
     schema.insert("title".into(), top.name.into());
-    let definitions: Map<_, _> = writer
-        .definitions
-        .into_iter()
-        .map(|(name, schema)| (name.to_owned(), schema))
-        .collect();
+    let definitions: Map<_, _> =
+        writer.definitions.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
     schema.insert("$defs".into(), definitions.into());
     schema.into()
 }
@@ -44,13 +41,8 @@ struct Writer {
 impl Writer {
     fn map(&mut self, shape: &'static Shape) -> Map<String, Value> {
         let keys = || shape.all_keys().filter(|key| key.need != Need::Later);
-        let properties: Map<_, _> = keys()
-            .map(|key| (key.name.to_owned(), self.key(key)))
-            .collect();
-        let required: Vec<_> = keys()
-            .filter(|key| key.need == Need::Required)
-            .map(|key| key.name)
-            .collect();
+        let properties: Map<_, _> = keys().map(|key| (key.name.to_owned(), self.key(key))).collect();
+        let required: Vec<_> = keys().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
         let mut schema = Map::new();
         schema.insert("description".into(), shape.says.into());
         schema.insert("type".into(), "object".into());
@@ -59,11 +51,7 @@ impl Writer {
         if !required.is_empty() {
             schema.insert("required".into(), required.into());
         }
-        let choices = |keys: &[&str]| {
-            keys.iter()
-                .map(|key| json!({ "required": [key] }))
-                .collect()
-        };
+        let choices = |keys: &[&str]| keys.iter().map(|key| json!({ "required": [key] })).collect();
         match shape.choice {
             Choice::Free => {}
             Choice::One(keys) => {
@@ -174,13 +162,9 @@ fn secret() -> Value {
 
 /// Names of fields: those without a path, and any path below the others.
 fn field() -> Value {
-    let (below, whole): (Vec<&str>, Vec<&str>) = crate::core::event::FieldPath::NAMES
-        .into_iter()
-        .partition(|name| name.ends_with('.'));
-    let below: Vec<_> = below
-        .iter()
-        .filter_map(|name| name.strip_suffix('.'))
-        .collect();
+    let (below, whole): (Vec<&str>, Vec<&str>) =
+        crate::core::event::FieldPath::NAMES.into_iter().partition(|name| name.ends_with('.'));
+    let below: Vec<_> = below.iter().filter_map(|name| name.strip_suffix('.')).collect();
     let names = [whole, COMMON_FIELDS.to_vec()].concat();
     json!({ "anyOf": [
         { "enum": names },

@@ -156,18 +156,12 @@ pub struct Secret {
 impl Secret {
     /// A value that stands in the file itself (of librdkafka properties that are none).
     pub fn inline(value: impl Into<String>) -> Self {
-        Self {
-            value: value.into(),
-            reference: None,
-        }
+        Self { value: value.into(), reference: None }
     }
 
     /// A value that was read from where `reference` says.
     pub fn resolved(value: impl Into<String>, reference: impl Into<String>) -> Self {
-        Self {
-            value: value.into(),
-            reference: Some(reference.into()),
-        }
+        Self { value: value.into(), reference: Some(reference.into()) }
     }
 
     /// The value itself: only to be handed to the one that needs it.

@@ -114,13 +114,7 @@ impl Shape {
 
 /// A map with these keys.
 pub(super) const fn shape(name: &'static str, says: &'static str, keys: &'static [Key]) -> Shape {
-    Shape {
-        name,
-        says,
-        keys,
-        also: &[],
-        choice: Choice::Free,
-    }
+    Shape { name, says, keys, also: &[], choice: Choice::Free }
 }
 
 impl Shape {
@@ -142,31 +136,16 @@ impl Shape {
 /// A key that may be left out.
 pub(super) const fn key(name: &'static str, is: Is, says: &'static str) -> Key {
     let need = Need::Optional;
-    Key {
-        name,
-        says,
-        is,
-        need,
-    }
+    Key { name, says, is, need }
 }
 
 /// A key that must be there.
 pub(super) const fn required(name: &'static str, is: Is, says: &'static str) -> Key {
     let need = Need::Required;
-    Key {
-        name,
-        says,
-        is,
-        need,
-    }
+    Key { name, says, is, need }
 }
 
 /// A key that a later version will read.
 pub(super) const fn later(name: &'static str) -> Key {
-    Key {
-        name,
-        says: "",
-        is: Is::Any,
-        need: Need::Later,
-    }
+    Key { name, says: "", is: Is::Any, need: Need::Later }
 }

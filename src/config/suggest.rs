@@ -4,8 +4,7 @@ use crate::core::event::FieldPath;
 use crate::core::limits::MAX_NAME;
 
 /// Fields that people misspell as a whole, not only in their first word.
-pub(super) const COMMON_FIELDS: [&str; 4] =
-    ["page.path", "page.url", "page.title", "page.referrer"];
+pub(super) const COMMON_FIELDS: [&str; 4] = ["page.path", "page.url", "page.title", "page.referrer"];
 
 /// The candidate nearest to a word, if one is near: about one wrong letter in three, or a beginning of it.
 pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -42,21 +41,16 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
 
 /// The field that was probably meant: a whole one, or the same path below another first word.
 pub(super) fn nearest_field(text: &str) -> Option<String> {
-    let whole = FieldPath::NAMES
-        .into_iter()
-        .filter(|name| !name.ends_with('.'));
+    let whole = FieldPath::NAMES.into_iter().filter(|name| !name.ends_with('.'));
     let whole = || whole.clone().chain(COMMON_FIELDS);
     let Some((first, rest)) = text.split_once('.') else {
         return nearest(text, whole()).map(str::to_owned);
     };
-    let firsts = FieldPath::NAMES
-        .into_iter()
-        .filter_map(|name| name.strip_suffix('.'));
+    let firsts = FieldPath::NAMES.into_iter().filter_map(|name| name.strip_suffix('.'));
     match nearest(first, firsts) {
         Some(first) if !rest.is_empty() => {
             let candidate = format!("{first}.{rest}");
-            (text.len() <= 4 * MAX_NAME && FieldPath::parse(&candidate).is_some())
-                .then_some(candidate)
+            (text.len() <= 4 * MAX_NAME && FieldPath::parse(&candidate).is_some()).then_some(candidate)
         }
         _ => nearest(text, whole()).map(str::to_owned),
     }

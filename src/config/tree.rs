@@ -111,10 +111,7 @@ impl Builder {
                 Event::Scalar(text, style, anchor, tag) => {
                     let scalar = scalar(text, style, tag.as_deref()).map_err(|m| (at, m))?;
                     self.count(1, at)?;
-                    let node = Node {
-                        place: at,
-                        value: Value::Scalar(scalar),
-                    };
+                    let node = Node { place: at, value: Value::Scalar(scalar) };
                     self.close(node, anchor, 1, 0, faults)?;
                 }
                 Event::SequenceStart(_, anchor, tag) => {
@@ -128,9 +125,7 @@ impl Builder {
                 _ => {}
             }
         }
-        self.root
-            .take()
-            .ok_or((Place::START, "the file is empty".into()))
+        self.root.take().ok_or((Place::START, "the file is empty".into()))
     }
 
     fn count(&mut self, nodes: usize, at: Place) -> Result<(), Stop> {
@@ -138,13 +133,7 @@ impl Builder {
         within_budget(self.nodes, at)
     }
 
-    fn begin(
-        &mut self,
-        place: Place,
-        anchor: usize,
-        tag: Option<&Tag>,
-        inside: Inside,
-    ) -> Result<(), Stop> {
+    fn begin(&mut self, place: Place, anchor: usize, tag: Option<&Tag>, inside: Inside) -> Result<(), Stop> {
         if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
             return Err((place, unknown_tag(tag)));
         }
@@ -153,13 +142,7 @@ impl Builder {
         if self.open.len() >= MAX_NESTING {
             return Err((place, too_deep()));
         }
-        self.open.push(Open {
-            place,
-            anchor,
-            nodes_before,
-            height: 0,
-            inside,
-        });
+        self.open.push(Open { place, anchor, nodes_before, height: 0, inside });
         Ok(())
     }
 
@@ -171,10 +154,7 @@ impl Builder {
             Inside::List(list) => Value::List(list),
             Inside::Map(map) => Value::Map(map.entries),
         };
-        let node = Node {
-            place: open.place,
-            value,
-        };
+        let node = Node { place: open.place, value };
         let nodes = self.nodes - open.nodes_before;
         self.close(node, open.anchor, nodes, open.height + 1, faults)
     }
@@ -207,11 +187,7 @@ impl Builder {
             self.kept += nodes;
             within_budget(self.kept, node.place)?;
             let node = node.clone();
-            let anchored = Anchored {
-                node,
-                nodes,
-                height,
-            };
+            let anchored = Anchored { node, nodes, height };
             self.anchors.insert(anchor, anchored);
         }
         let Some(open) = self.open.last_mut() else {
@@ -249,10 +225,7 @@ impl Builder {
         for open in &self.open {
             match &open.inside {
                 Inside::List(list) => path.push_str(&format!("[{}]", list.len())),
-                Inside::Map(OpenMap {
-                    pending: Some((key, _)),
-                    ..
-                }) => path = join(&path, key),
+                Inside::Map(OpenMap { pending: Some((key, _)), .. }) => path = join(&path, key),
                 Inside::Map(_) => {}
             }
         }
@@ -263,24 +236,13 @@ impl Builder {
 /// A key's path from that of its map.
 pub(super) fn join(path: &str, key: &str) -> String {
     const SHOWN: usize = 100;
-    let key: String = key
-        .chars()
-        .take(SHOWN)
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect();
-    if path.is_empty() {
-        key
-    } else {
-        format!("{path}.{key}")
-    }
+    let key: String = key.chars().take(SHOWN).map(|c| if c.is_control() { '?' } else { c }).collect();
+    if path.is_empty() { key } else { format!("{path}.{key}") }
 }
 
 fn within_budget(nodes: usize, at: Place) -> Result<(), Stop> {
     if nodes > MAX_NODES {
-        return Err((
-            at,
-            format!("more than {MAX_NODES} values, aliases followed"),
-        ));
+        return Err((at, format!("more than {MAX_NODES} values, aliases followed")));
     }
     Ok(())
 }
@@ -292,15 +254,8 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<S
         Some(tag) if tag.is_yaml_core_schema() => true,
         Some(tag) => return Err(unknown_tag(tag)),
     };
-    let kind = if plain {
-        ScalarKind::of_plain(&text)
-    } else {
-        ScalarKind::Text
-    };
-    Ok(Scalar {
-        raw: text.into_owned(),
-        kind,
-    })
+    let kind = if plain { ScalarKind::of_plain(&text) } else { ScalarKind::Text };
+    Ok(Scalar { raw: text.into_owned(), kind })
 }
 
 fn unknown_tag(tag: &Tag) -> String {
@@ -313,10 +268,7 @@ fn too_deep() -> String {
 
 fn place(marker: &Marker) -> Place {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    Place {
-        line: number(marker.line().max(1)),
-        column: number(marker.col() + 1),
-    }
+    Place { line: number(marker.line().max(1)), column: number(marker.col() + 1) }
 }
 
 #[cfg(test)]
@@ -335,15 +287,7 @@ mod tests {
             Value::Map(entries) => {
                 let entries: Vec<_> = entries
                     .iter()
-                    .map(|e| {
-                        format!(
-                            "{}@{}:{}={}",
-                            e.key,
-                            e.place.line,
-                            e.place.column,
-                            shown(&e.node)
-                        )
-                    })
+                    .map(|e| format!("{}@{}:{}={}", e.key, e.place.line, e.place.column, shown(&e.node)))
                     .collect();
                 format!("{{{}}}", entries.join(" "))
             }
@@ -371,9 +315,7 @@ mod tests {
     fn tags_of_the_core_schema_count_and_quotes_make_texts() {
         let mut faults = Faults::new("f");
         let root = parse("[5, '5', !!str 5, !!int \"5\", ~, \"~\"]", &mut faults).expect("a list");
-        let Value::List(items) = root.value else {
-            panic!("a list")
-        };
+        let Value::List(items) = root.value else { panic!("a list") };
         let kinds: Vec<_> = items
             .iter()
             .map(|item| match &item.value {

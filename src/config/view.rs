@@ -23,11 +23,7 @@ impl<'a> View<'a> {
 
     /// Notes a fault of this value.
     pub fn fault(&self, faults: &mut Faults, message: impl Into<String>) {
-        let path = if self.path.is_empty() {
-            "file"
-        } else {
-            &self.path
-        };
+        let path = if self.path.is_empty() { "file" } else { &self.path };
         faults.add(self.node.place, path, message);
     }
 
@@ -60,9 +56,7 @@ impl<'a> View<'a> {
 
     /// The text, if it is one; notes nothing.
     pub fn as_text(&self) -> Option<&'a str> {
-        self.scalar()
-            .filter(|scalar| scalar.kind == ScalarKind::Text)
-            .map(|scalar| scalar.raw.as_str())
+        self.scalar().filter(|scalar| scalar.kind == ScalarKind::Text).map(|scalar| scalar.raw.as_str())
     }
 
     /// Whether nothing follows the key.
@@ -75,10 +69,7 @@ impl<'a> View<'a> {
         let Value::List(items) = &self.node.value else {
             return None;
         };
-        let item = |(index, node)| View {
-            node,
-            path: format!("{}[{index}]", self.path),
-        };
+        let item = |(index, node)| View { node, path: format!("{}[{index}]", self.path) };
         Some(items.iter().enumerate().map(item).collect())
     }
 
@@ -95,10 +86,7 @@ impl<'a> View<'a> {
     pub fn sentence(&self, faults: &mut Faults) -> Option<String> {
         let text = self.text(faults)?;
         if text.chars().count() > MAX_SENTENCE || text.chars().any(char::is_control) {
-            self.must_be(
-                faults,
-                &format!("one line of at most {MAX_SENTENCE} characters"),
-            );
+            self.must_be(faults, &format!("one line of at most {MAX_SENTENCE} characters"));
             return None;
         }
         Some(text.to_owned())
@@ -157,9 +145,7 @@ impl<'a> View<'a> {
 
     pub fn points(&self, faults: &mut Faults) -> Option<Tenths> {
         let number = self.number(faults)?;
-        scalar::tenths(number)
-            .map_err(|message| self.fault(faults, message))
-            .ok()
+        scalar::tenths(number).map_err(|message| self.fault(faults, message)).ok()
     }
 
     /// A duration of at least `from`.
@@ -170,10 +156,7 @@ impl<'a> View<'a> {
         };
         match scalar::duration(text) {
             Ok(span) if span < from => {
-                self.must_be(
-                    faults,
-                    &format!("at least {} ms", from.as_millis()).replace("000 ms", "s"),
-                );
+                self.must_be(faults, &format!("at least {} ms", from.as_millis()).replace("000 ms", "s"));
                 None
             }
             Ok(span) => Some(span),
@@ -192,10 +175,7 @@ impl<'a> View<'a> {
         };
         match items.len() {
             0 => self.fault(faults, "must not be an empty list"),
-            n if n > MAX_ENTRIES => self.fault(
-                faults,
-                format!("must have at most {MAX_ENTRIES} {of}, got {n}"),
-            ),
+            n if n > MAX_ENTRIES => self.fault(faults, format!("must have at most {MAX_ENTRIES} {of}, got {n}")),
             _ => return Some(items),
         }
         None
@@ -206,16 +186,10 @@ impl<'a> View<'a> {
         match &self.node.value {
             Value::Map(entries) if entries.len() > MAX_ENTRIES => {
                 let n = entries.len();
-                self.fault(
-                    faults,
-                    format!("must have at most {MAX_ENTRIES} {of}, got {n}"),
-                );
+                self.fault(faults, format!("must have at most {MAX_ENTRIES} {of}, got {n}"));
                 Vec::new()
             }
-            Value::Map(entries) => entries
-                .iter()
-                .map(|entry| (entry, entry.view(&self.path)))
-                .collect(),
+            Value::Map(entries) => entries.iter().map(|entry| (entry, entry.view(&self.path))).collect(),
             _ if self.is_null() => Vec::new(),
             _ => {
                 self.must_be(faults, &format!("a map of {of}"));
@@ -240,10 +214,7 @@ impl<'a> View<'a> {
 
 impl Entry {
     pub fn view(&self, path: &str) -> View<'_> {
-        View {
-            node: &self.node,
-            path: join(path, &self.key),
-        }
+        View { node: &self.node, path: join(path, &self.key) }
     }
 }
 
@@ -262,8 +233,5 @@ pub(super) fn is_name(text: &str) -> bool {
 }
 
 fn bad_name(name: &str) -> String {
-    format!(
-        "a name has 1 to {MAX_NAME} letters, digits or _.- and nothing else, got {}",
-        quote(name)
-    )
+    format!("a name has 1 to {MAX_NAME} letters, digits or _.- and nothing else, got {}", quote(name))
 }

@@ -15,9 +15,8 @@ pub(super) fn is_ours(host: &str, listen: SocketAddr) -> bool {
         return is_localhost || address(name).is_some();
     }
     let is_named = is_localhost
-        || address(name).is_some_and(|ip| {
-            ip == listen.ip() || ip.to_string() == "127.0.0.1" || ip.to_string() == "::1"
-        });
+        || address(name)
+            .is_some_and(|ip| ip == listen.ip() || ip.to_string() == "127.0.0.1" || ip.to_string() == "::1");
     is_named && port.unwrap_or(80) == listen.port()
 }
 

@@ -86,22 +86,11 @@ impl LeadView {
         lead
     }
 
-    pub(super) fn seen(
-        &mut self,
-        time: Timestamp,
-        label: &str,
-        outcome: &'static str,
-        decisions: &[Decided<&str>],
-    ) {
+    pub(super) fn seen(&mut self, time: Timestamp, label: &str, outcome: &'static str, decisions: &[Decided<&str>]) {
         let kept = decisions.iter().take(MAX_DECISIONS);
         self.push(
             time,
-            Entry::Event {
-                time,
-                label: label.to_owned(),
-                outcome,
-                decisions: kept.map(Decided::to_owned).collect(),
-            },
+            Entry::Event { time, label: label.to_owned(), outcome, decisions: kept.map(Decided::to_owned).collect() },
         );
     }
 
@@ -142,11 +131,6 @@ impl LeadView {
 
 impl Decided<&str> {
     fn to_owned(&self) -> Decided {
-        Decided {
-            rule: self.rule.to_owned(),
-            verdict: self.verdict,
-            by: self.by.map(str::to_owned),
-            until: self.until,
-        }
+        Decided { rule: self.rule.to_owned(), verdict: self.verdict, by: self.by.map(str::to_owned), until: self.until }
     }
 }

@@ -135,10 +135,7 @@ impl Sources {
 
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sources")
-            .field("group", &self.group)
-            .field("is_demo", &self.is_demo)
-            .finish_non_exhaustive()
+        f.debug_struct("Sources").field("group", &self.group).field("is_demo", &self.is_demo).finish_non_exhaustive()
     }
 }
 
@@ -192,26 +189,18 @@ async fn lead(State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -
 async fn readiness(State(shared): State<Arc<Shared>>) -> (StatusCode, String) {
     match (shared.sources.readiness)() {
         Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
-        Err(why) => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!("not ready: {why}\n"),
-        ),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    (
-        [(header::CONTENT_TYPE, METRICS)],
-        (shared.sources.metrics)(),
-    )
+    ([(header::CONTENT_TYPE, METRICS)], (shared.sources.metrics)())
 }
 
 /// Refuses what was meant for another host, and sets the headers that keep the page to itself.
 async fn check_host(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST);
-    let is_ours = host
-        .and_then(|host| host.to_str().ok())
-        .is_some_and(|host| guard::is_ours(host, shared.listen));
+    let is_ours = host.and_then(|host| host.to_str().ok()).is_some_and(|host| guard::is_ours(host, shared.listen));
     let mut response = if is_ours {
         next.run(request).await
     } else {
@@ -226,15 +215,10 @@ async fn check_host(State(shared): State<Arc<Shared>>, request: Request, next: N
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-store"),
-        (
-            HeaderName::from_static("cross-origin-resource-policy"),
-            "same-origin",
-        ),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in HEADERS {
-        response
-            .headers_mut()
-            .insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
 }

@@ -43,9 +43,7 @@ pub(super) async fn events(State(shared): State<Arc<Shared>>) -> Response {
             () = shared.closed() => {}
         }
     });
-    Sse::new(ReceiverStream::new(from_view))
-        .keep_alive(KeepAlive::new().interval(HEARTBEAT))
-        .into_response()
+    Sse::new(ReceiverStream::new(from_view)).keep_alive(KeepAlive::new().interval(HEARTBEAT)).into_response()
 }
 
 /// Sends a snapshot and what follows until the page is gone.
@@ -69,9 +67,5 @@ async fn forward(shared: &Shared, to_page: &mpsc::Sender<Result<Event, Infallibl
 }
 
 fn message(news: &News) -> Event {
-    Event::default()
-        .id(news.id.to_string())
-        .event(news.event)
-        .retry(RETRY)
-        .data(&*news.data)
+    Event::default().id(news.id.to_string()).event(news.event).retry(RETRY).data(&*news.data)
 }

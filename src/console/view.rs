@@ -113,11 +113,7 @@ impl Default for View {
 impl View {
     /// A view of nothing yet.
     pub fn new() -> Self {
-        Self {
-            state: Mutex::default(),
-            news: broadcast::Sender::new(NEWS_KEPT),
-            seen_since_tick: AtomicU32::new(0),
-        }
+        Self { state: Mutex::default(), news: broadcast::Sender::new(NEWS_KEPT), seen_since_tick: AtomicU32::new(0) }
     }
 
     /// An alert was published, `delay` after its event was received if that is known. One with a known id is taken as
@@ -130,9 +126,8 @@ impl View {
             delay_ms: Option<f64>,
         }
         let delay_ms = delay.map(|delay| (delay.as_secs_f64() * 10_000.0).round() / 10.0);
-        let card: Arc<RawValue> = to_raw_value(&Card { alert, delay_ms })
-            .expect("an alert has only texts and finite numbers")
-            .into();
+        let card: Arc<RawValue> =
+            to_raw_value(&Card { alert, delay_ms }).expect("an alert has only texts and finite numbers").into();
 
         let mut state = self.lock();
         if state.cards.iter().any(|(id, _)| *id == alert.id) {
@@ -149,14 +144,7 @@ impl View {
     }
 
     /// An event of a lead was seen. More than a page could show are dropped.
-    pub fn seen(
-        &self,
-        lead: &str,
-        time: Timestamp,
-        label: &str,
-        outcome: &'static str,
-        decisions: &[Decided<&str>],
-    ) {
+    pub fn seen(&self, lead: &str, time: Timestamp, label: &str, outcome: &'static str, decisions: &[Decided<&str>]) {
         // Relaxed: it is a rough budget, nothing is published by it.
         if self.seen_since_tick.fetch_add(1, Ordering::Relaxed) >= SEEN_PER_TICK {
             return;
@@ -197,10 +185,7 @@ impl View {
         if self.news.receiver_count() == 0 {
             return;
         }
-        let tick = Tick {
-            numbers: state.numbers(),
-            hottest: changed.then(|| state.hottest()),
-        };
+        let tick = Tick { numbers: state.numbers(), hottest: changed.then(|| state.hottest()) };
         let data: Arc<str> = to_json(&tick).into();
         self.tell(&mut state, "tick", data);
     }
@@ -223,11 +208,7 @@ impl View {
             cards: state.cards.iter().rev().map(|(_, card)| &**card).collect(),
             hottest: state.hottest(),
         };
-        let news = News {
-            id: state.news_id,
-            event: "snapshot",
-            data: to_json(&snapshot).into(),
-        };
+        let news = News { id: state.news_id, event: "snapshot", data: to_json(&snapshot).into() };
         // Under the lock, so that nothing falls between the snapshot and the first message.
         (news, self.news.subscribe())
     }
@@ -269,9 +250,7 @@ impl State {
         if !self.leads.contains_key(key) && self.leads.len() >= MAX_LEADS {
             self.forget_some();
         }
-        self.leads
-            .entry(key.into())
-            .or_insert_with(|| LeadView::new(key))
+        self.leads.entry(key.into()).or_insert_with(|| LeadView::new(key))
     }
 
     /// Frees a quarter of the places: first leads that never were hot, then those not seen for longest.
@@ -298,9 +277,7 @@ impl State {
             .collect();
         hot.sort_by(|a, b| {
             let by_score = b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0));
-            by_score
-                .then(b.alerted.cmp(&a.alerted))
-                .then_with(|| a.key.cmp(&b.key))
+            by_score.then(b.alerted.cmp(&a.alerted)).then_with(|| a.key.cmp(&b.key))
         });
         hot.truncate(MAX_HOT);
         hot
@@ -327,8 +304,7 @@ impl State {
     }
 
     fn events_per_second(&self) -> f64 {
-        let (Some((from, before)), Some((to, after))) = (self.totals.front(), self.totals.back())
-        else {
+        let (Some((from, before)), Some((to, after))) = (self.totals.front(), self.totals.back()) else {
             return 0.0;
         };
         let seconds = to.saturating_duration_since(*from).as_secs_f64();

@@ -50,23 +50,14 @@ fn the_hottest_come_first_and_the_quiet_leave() {
     view.alert(&alert(2, "hot", 90.0, 10), None);
     view.alert(&alert(3, "hot-later", 90.0, 20), None);
     let keys = |view: &View| -> Vec<String> {
-        let rows = snapshot(view)["hottest"]
-            .as_array()
-            .expect("a list")
-            .clone();
-        rows.iter()
-            .map(|row| row["key"].as_str().unwrap_or_default().to_owned())
-            .collect()
+        let rows = snapshot(view)["hottest"].as_array().expect("a list").clone();
+        rows.iter().map(|row| row["key"].as_str().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(keys(&view), ["hot-later", "hot", "warm"]);
 
     let day = QUIET.as_millis() / 1000;
     view.seen("someone", at(10 + day), "/", "applied", &[]);
-    assert_eq!(
-        keys(&view),
-        ["hot-later", "hot"],
-        "exactly a day ago is still shown"
-    );
+    assert_eq!(keys(&view), ["hot-later", "hot"], "exactly a day ago is still shown");
     view.seen("someone", at(11 + day), "/", "applied", &[]);
     assert_eq!(keys(&view), ["hot-later"]);
 }
@@ -75,12 +66,7 @@ fn the_hottest_come_first_and_the_quiet_leave() {
 fn a_timeline_has_the_newest_things_with_their_decisions() {
     let view = View::new();
     view.seen("u1", at(0), "/pricing", "applied", &[]);
-    let held = Decided {
-        rule: "pricing-surge",
-        verdict: "suppressed",
-        by: Some("competitor"),
-        until: None,
-    };
+    let held = Decided { rule: "pricing-surge", verdict: "suppressed", by: Some("competitor"), until: None };
     view.seen("u1", at(1), "/pricing", "applied", &[held]);
     view.alert(&alert(1, "u1", 65.0, 2), Some(Duration::from_micros(1840)));
     let lead = detail(&view, "u1");
@@ -93,10 +79,7 @@ fn a_timeline_has_the_newest_things_with_their_decisions() {
     for second in 0..100 {
         view.seen("u1", at(second), "/docs", "applied", &[]);
     }
-    let lines = detail(&view, "u1")["timeline"]
-        .as_array()
-        .expect("a list")
-        .len();
+    let lines = detail(&view, "u1")["timeline"].as_array().expect("a list").len();
     assert_eq!(lines, super::super::lead::MAX_TIMELINE);
     assert_eq!(view.lead("nobody"), None);
 }
@@ -106,13 +89,7 @@ fn memory_is_bounded_and_hot_leads_stay() {
     let view = View::new();
     view.alert(&alert(1, "hot", 65.0, 0), None);
     for number in 0..(3 * MAX_LEADS) {
-        view.seen(
-            &format!("a-{number}"),
-            at(number as i64 % 60),
-            "/",
-            "applied",
-            &[],
-        );
+        view.seen(&format!("a-{number}"), at(number as i64 % 60), "/", "applied", &[]);
         view.tick(Instant::now());
         assert!(view.lock().leads.len() <= MAX_LEADS);
     }
@@ -138,14 +115,9 @@ fn the_rate_is_that_of_the_last_seconds() {
     for tick in 0..40_u64 {
         // 10 events a second for ten seconds, then none.
         let applied = tick.min(20) * 5;
-        view.counters(Counters {
-            events: [("applied".to_owned(), applied)].into(),
-            ..Counters::default()
-        });
+        view.counters(Counters { events: [("applied".to_owned(), applied)].into(), ..Counters::default() });
         view.tick(begin + TICK * tick as u32);
-        let rate = snapshot(&view)["events_per_second"]
-            .as_f64()
-            .expect("a number");
+        let rate = snapshot(&view)["events_per_second"].as_f64().expect("a number");
         match tick {
             0 => assert_eq!(rate, 0.0),
             1..=20 => assert_eq!(rate, 10.0, "at tick {tick}"),

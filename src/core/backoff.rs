@@ -6,16 +6,7 @@ const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
 
 /// Pauses before the second, third, … attempt, in milliseconds. A hot lead perishes, so the first ones are short.
-const FAST: [i64; 8] = [
-    SECOND,
-    5 * SECOND,
-    15 * SECOND,
-    45 * SECOND,
-    2 * MINUTE,
-    5 * MINUTE,
-    15 * MINUTE,
-    30 * MINUTE,
-];
+const FAST: [i64; 8] = [SECOND, 5 * SECOND, 15 * SECOND, 45 * SECOND, 2 * MINUTE, 5 * MINUTE, 15 * MINUTE, 30 * MINUTE];
 
 /// What every further pause of [`Schedule::Fast`] is.
 const FAST_THEN: i64 = 60 * MINUTE;
@@ -56,13 +47,8 @@ mod tests {
 
     #[test]
     fn fast_is_the_row_that_is_documented() {
-        let seconds: Vec<_> = (0..12)
-            .map(|n| Schedule::Fast.pause(n).as_millis() / SECOND)
-            .collect();
-        assert_eq!(
-            seconds,
-            [0, 1, 5, 15, 45, 120, 300, 900, 1800, 3600, 3600, 3600]
-        );
+        let seconds: Vec<_> = (0..12).map(|n| Schedule::Fast.pause(n).as_millis() / SECOND).collect();
+        assert_eq!(seconds, [0, 1, 5, 15, 45, 120, 300, 900, 1800, 3600, 3600, 3600]);
     }
 
     #[test]
@@ -81,11 +67,7 @@ mod tests {
         ];
         for (failures, chance, asked, expected) in rows {
             let delay = Schedule::Fast.delay(failures, chance, asked.map(Span::from_millis));
-            assert_eq!(
-                delay.as_millis(),
-                expected,
-                "{failures} failures, chance {chance}"
-            );
+            assert_eq!(delay.as_millis(), expected, "{failures} failures, chance {chance}");
         }
     }
 }

@@ -261,9 +261,7 @@ impl<'a> Fields<'a> {
 
     /// A field's text, if it is text or a number.
     pub fn text_of(&self, id: FieldId) -> Option<&'a str> {
-        self.slots
-            .get(usize::from(id.0))
-            .and_then(|slot| self.text_at(*slot))
+        self.slots.get(usize::from(id.0)).and_then(|slot| self.text_at(*slot))
     }
 
     /// A slot's text, if it is text or a number.

@@ -4,8 +4,8 @@
 
 pub mod alert;
 mod announcement;
-mod condition;
 pub mod backoff;
+mod condition;
 pub mod engine;
 pub mod event;
 mod evidence;
@@ -15,8 +15,8 @@ mod lead;
 mod leads;
 pub mod limits;
 mod matching;
-mod reason;
 pub mod offsets;
+mod reason;
 pub mod rule;
 pub mod score;
 mod snapshot;

@@ -77,26 +77,15 @@ mod tests {
         for offset in [5, 6, 9] {
             assert!(tracker.admit(Offset(offset)));
         }
-        assert_eq!(
-            get(tracker.take_committable()),
-            Some(5),
-            "where it began, so that it begins there again"
-        );
+        assert_eq!(get(tracker.take_committable()), Some(5), "where it began, so that it begins there again");
         assert!(tracker.done(Offset(6)));
         assert_eq!(get(tracker.take_committable()), None, "5 is under way");
         assert!(tracker.done(Offset(5)));
-        assert_eq!(
-            get(tracker.take_committable()),
-            Some(9),
-            "over the gap to 9, not past it"
-        );
+        assert_eq!(get(tracker.take_committable()), Some(9), "over the gap to 9, not past it");
         assert!(tracker.done(Offset(9)));
         assert_eq!(get(tracker.take_committable()), Some(10));
         assert!(!tracker.done(Offset(9)), "done already");
-        assert!(
-            !tracker.admit(Offset(9)),
-            "seen again after a fetch that overlaps"
-        );
+        assert!(!tracker.admit(Offset(9)), "seen again after a fetch that overlaps");
         assert_eq!(get(tracker.take_committable()), None);
     }
 

@@ -55,6 +55,13 @@ impl Span {
     }
 }
 
+/// A negative span is none.
+impl From<Span> for std::time::Duration {
+    fn from(span: Span) -> Self {
+        Self::from_millis(u64::try_from(span.0).unwrap_or(0))
+    }
+}
+
 impl Add<Span> for Timestamp {
     type Output = Self;
     fn add(self, span: Span) -> Self {

@@ -19,10 +19,7 @@ pub struct Clock {
 impl Clock {
     /// Starts at what the wall clock says.
     pub fn start(wall: Timestamp) -> Self {
-        Self {
-            started: Instant::now(),
-            wall,
-        }
+        Self { started: Instant::now(), wall }
     }
 
     /// Now.

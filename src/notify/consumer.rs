@@ -71,19 +71,10 @@ impl Owned {
 impl ClientContext for Assignments {}
 
 impl ConsumerContext for Assignments {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        code: RDKafkaRespErr,
-        partitions: &mut TopicPartitionList,
-    ) {
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, code: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let result = match code {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                self.assign(consumer, partitions)
-            }
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => {
-                self.revoke(consumer, partitions)
-            }
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, partitions),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, partitions),
             other => {
                 tracing::warn!(sink = self.reading.sink, code = ?other, "rebalance failed");
                 consumer.incremental_unassign(partitions)
@@ -102,12 +93,9 @@ impl ConsumerContext for Assignments {
 }
 
 impl Assignments {
-    fn assign(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &TopicPartitionList,
-    ) -> KafkaResult<()> {
+    fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
         if partitions.count() == 0 {
+            self.tell(Event::Assigned(Vec::new()));
             return consumer.incremental_assign(partitions);
         }
         let (positions, fresh) = loop {
@@ -124,9 +112,7 @@ impl Assignments {
         for element in positions.elements() {
             if let Position::Offset(next) = element.offset() {
                 let before = Offset(next - 1).next(); // the position itself, one past the record before it
-                self.owned()
-                    .0
-                    .insert(Partition(element.partition()), before);
+                self.owned().0.insert(Partition(element.partition()), before);
             }
         }
         self.tell(Event::Assigned(numbers(partitions)));
@@ -168,9 +154,7 @@ impl Assignments {
         let age = match self.reading.start {
             Start::Latest => return Ok(high),
             Start::Earliest => return Ok(low),
-            Start::Age(age) => {
-                Span::from_millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
-            }
+            Start::Age(age) => Span::from_millis(i64::try_from(age.as_millis()).unwrap_or(i64::MAX)),
         };
         let mut times = TopicPartitionList::new();
         let since = (wall_clock() - age).as_millis().max(0);
@@ -182,11 +166,7 @@ impl Assignments {
         }
     }
 
-    fn revoke(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &TopicPartitionList,
-    ) -> KafkaResult<()> {
+    fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
         if consumer.assignment_lost() {
             self.tell(Event::Lost(numbers(partitions)));
         } else if let Err(error) = self.drain(consumer, partitions) {
@@ -199,16 +179,10 @@ impl Assignments {
     }
 
     /// Ends what is under way, and commits how far it went.
-    fn drain(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        partitions: &TopicPartitionList,
-    ) -> KafkaResult<()> {
+    fn drain(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
         let (answer, commits) = blocking::sync_channel(1);
         self.tell(Event::Revoking(numbers(partitions), answer));
-        let commits = commits
-            .recv_timeout(DRAIN + Duration::from_secs(1))
-            .unwrap_or_default();
+        let commits = commits.recv_timeout(DRAIN + Duration::from_secs(1)).unwrap_or_default();
         commit(consumer, &self.reading.topic, &commits, CommitMode::Sync)
     }
 
@@ -222,19 +196,10 @@ impl Assignments {
 }
 
 fn numbers(partitions: &TopicPartitionList) -> Vec<Partition> {
-    partitions
-        .elements()
-        .iter()
-        .map(|element| Partition(element.partition()))
-        .collect()
+    partitions.elements().iter().map(|element| Partition(element.partition())).collect()
 }
 
-fn commit(
-    consumer: &BaseConsumer<Assignments>,
-    topic: &str,
-    commits: &Commits,
-    mode: CommitMode,
-) -> KafkaResult<()> {
+fn commit(consumer: &BaseConsumer<Assignments>, topic: &str, commits: &Commits, mode: CommitMode) -> KafkaResult<()> {
     let commits = consumer.context().owned().take_forward(commits);
     if commits.is_empty() {
         return Ok(());
@@ -269,12 +234,7 @@ pub fn consumer(
         .set("fetch.wait.max.ms", "100")
         // Of each sink: 2,000 alerts wait in its lanes anyway.
         .set("queued.max.messages.kbytes", "2048");
-    config.create_with_context(Assignments {
-        reading,
-        events,
-        stop,
-        owned: Mutex::default(),
-    })
+    config.create_with_context(Assignments { reading, events, stop, owned: Mutex::default() })
 }
 
 /// The life of the thread: until `stop` is set. Ends what is under way, commits, and leaves the group.
@@ -330,9 +290,8 @@ fn obey(consumer: &BaseConsumer<Assignments>, topic: &str, command: Command) -> 
 
 fn record(message: &BorrowedMessage<'_>) -> Event {
     let headers = message.headers().map(|headers| {
-        let owned = |header: rdkafka::message::Header<'_, &[u8]>| {
-            (header.key.to_owned(), header.value.map(<[u8]>::to_vec))
-        };
+        let owned =
+            |header: rdkafka::message::Header<'_, &[u8]>| (header.key.to_owned(), header.value.map(<[u8]>::to_vec));
         headers.iter().map(owned).collect()
     });
     let incoming = Incoming {
@@ -340,17 +299,8 @@ fn record(message: &BorrowedMessage<'_>) -> Event {
         value: message.payload().map(<[u8]>::to_vec),
         headers: headers.unwrap_or_default(),
     };
-    let time = message
-        .timestamp()
-        .to_millis()
-        .filter(|ms| *ms > 0)
-        .map(Timestamp::from_millis);
-    Event::Record(
-        Partition(message.partition()),
-        Offset(message.offset()),
-        time,
-        incoming,
-    )
+    let time = message.timestamp().to_millis().filter(|ms| *ms > 0).map(Timestamp::from_millis);
+    Event::Record(Partition(message.partition()), Offset(message.offset()), time, incoming)
 }
 
 #[cfg(test)]
@@ -364,11 +314,7 @@ mod tests {
         let asked = vec![at(0, 6), at(1, 6), at(2, 9)];
         assert_eq!(owned.take_forward(&asked), [at(0, 6)]);
         let again = vec![at(0, 6), at(1, 8)];
-        assert_eq!(
-            owned.take_forward(&again),
-            again,
-            "a lost commit is repeated"
-        );
+        assert_eq!(owned.take_forward(&again), again, "a lost commit is repeated");
         owned.0.remove(&Partition(1));
         assert_eq!(owned.take_forward(&vec![at(1, 9)]), []);
     }

@@ -34,9 +34,7 @@ impl Incoming {
     /// The alert's id as the CloudEvents header has it.
     pub fn alert_id(&self) -> String {
         let header = self.headers.iter().find(|(name, _)| name == "ce_id");
-        let value = header
-            .and_then(|(_, value)| value.as_deref())
-            .unwrap_or(b"-");
+        let value = header.and_then(|(_, value)| value.as_deref()).unwrap_or(b"-");
         String::from_utf8_lossy(value).into_owned()
     }
 }
@@ -55,8 +53,7 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// Of a delivery that is given up; `topic` is the alert topic.
     pub fn new(sink: &str, topic: &str, given_up: &GivenUp<Incoming>, redactor: &Redactor) -> Self {
-        let (Partition(partition), Offset(offset)) =
-            (given_up.ticket.partition, given_up.ticket.offset);
+        let (Partition(partition), Offset(offset)) = (given_up.ticket.partition, given_up.ticket.offset);
         let mut detail = redactor.redact(&given_up.detail);
         detail.truncate(detail.floor_char_boundary(MAX_DETAIL));
         let ours = [
@@ -64,41 +61,22 @@ impl DeadLetter {
             ("hotlead_reason", given_up.reason.name().to_owned()),
             ("hotlead_detail", detail),
             ("hotlead_attempts", given_up.attempts.to_string()),
-            (
-                "hotlead_first_failed",
-                given_up
-                    .first_failed
-                    .map(|t: Timestamp| t.to_string())
-                    .unwrap_or_default(),
-            ),
-            (
-                "hotlead_last_status",
-                given_up
-                    .last_status
-                    .map(|s| s.to_string())
-                    .unwrap_or_default(),
-            ),
+            ("hotlead_first_failed", given_up.first_failed.map(|t: Timestamp| t.to_string()).unwrap_or_default()),
+            ("hotlead_last_status", given_up.last_status.map(|s| s.to_string()).unwrap_or_default()),
             ("hotlead_source", format!("{topic}/{partition}@{offset}")),
             ("hotlead_redrives", "0".to_owned()),
         ];
         let record = &given_up.record;
         let mut headers = record.headers.clone();
         headers.extend(ours.map(|(name, value)| (name.to_owned(), Some(value.into_bytes()))));
-        Self {
-            key: record.key.clone(),
-            value: record.value.clone(),
-            headers,
-        }
+        Self { key: record.key.clone(), value: record.value.clone(), headers }
     }
 }
 
 /// Where dead letters go.
 pub trait Graveyard: Send + Sync {
     /// Ends when the letter is safe, or with the reason why it is not.
-    fn bury<'a>(
-        &'a self,
-        letter: &'a DeadLetter,
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
+    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 }
 
 /// The dead-letter topic.
@@ -115,10 +93,7 @@ impl ProducerContext for Acknowledged {
     type DeliveryOpaque = Box<oneshot::Sender<Result<(), String>>>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, waiting: Self::DeliveryOpaque) {
-        let result = result
-            .as_ref()
-            .map(|_| ())
-            .map_err(|(error, _)| error.to_string());
+        let result = result.as_ref().map(|_| ()).map_err(|(error, _)| error.to_string());
         let _ = waiting.send(result); // nobody waits any more: the process is stopping
     }
 }
@@ -135,38 +110,24 @@ impl DeadLetterTopic {
             .set("partitioner", "murmur2_random")
             .set("message.timeout.ms", "30000")
             .set("queue.buffering.max.kbytes", "16384");
-        Ok(Self {
-            producer: config.create_with_context(Acknowledged)?,
-            topic: settings.topics.dead_letter.clone(),
-        })
+        Ok(Self { producer: config.create_with_context(Acknowledged)?, topic: settings.topics.dead_letter.clone() })
     }
 }
 
 impl Graveyard for DeadLetterTopic {
-    fn bury<'a>(
-        &'a self,
-        letter: &'a DeadLetter,
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
         Box::pin(async move {
             let mut headers = OwnedHeaders::new_with_capacity(letter.headers.len());
             for (key, value) in &letter.headers {
-                headers = headers.insert(Header {
-                    key,
-                    value: value.as_ref(),
-                });
+                headers = headers.insert(Header { key, value: value.as_ref() });
             }
             let (sender, acknowledged) = oneshot::channel();
             let mut record =
-                BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(sender))
-                    .headers(headers);
+                BaseRecord::<[u8], [u8], _>::with_opaque_to(&self.topic, Box::new(sender)).headers(headers);
             record.key = letter.key.as_deref();
             record.payload = letter.value.as_deref();
-            self.producer
-                .send(record)
-                .map_err(|(error, _)| error.to_string())?;
-            acknowledged
-                .await
-                .map_err(|_| "the producer ended".to_owned())?
+            self.producer.send(record).map_err(|(error, _)| error.to_string())?;
+            acknowledged.await.map_err(|_| "the producer ended".to_owned())?
         })
     }
 }

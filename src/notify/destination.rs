@@ -53,40 +53,23 @@ impl Destination {
             Target::Slack { webhook_url, reach } => {
                 let url = Url::parse(webhook_url.expose().trim());
                 let url = url.map_err(|error| format!("webhook_url: {error}"))?;
-                let endpoint =
-                    Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
-                Ok(Self {
-                    endpoint,
-                    form: Form::Slack,
-                })
+                let endpoint = Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
+                Ok(Self { endpoint, form: Form::Slack })
             }
-            Target::Webhook {
-                url,
-                secrets,
-                headers,
-                reach,
-            } => {
+            Target::Webhook { url, secrets, headers, reach } => {
                 let keys = secrets.iter().map(|secret| Key::parse(secret.expose()));
-                let keys: Vec<_> = keys
-                    .collect::<Result<_, _>>()
-                    .map_err(|e| format!("secret {e}"))?;
+                let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|e| format!("secret {e}"))?;
                 let mut map = HeaderMap::new();
                 for (name, value) in headers {
                     let named = HeaderName::from_bytes(name.as_bytes());
-                    let named =
-                        named.map_err(|_| format!("headers: {name:?} is no header's name"))?;
+                    let named = named.map_err(|_| format!("headers: {name:?} is no header's name"))?;
                     let value = HeaderValue::from_str(value.expose());
-                    let mut value =
-                        value.map_err(|_| format!("headers: the value of {name} is none"))?;
+                    let mut value = value.map_err(|_| format!("headers: the value of {name} is none"))?;
                     value.set_sensitive(true);
                     map.insert(named, value);
                 }
-                let endpoint =
-                    Endpoint::new(url.clone(), reach).map_err(|e| format!("url: {e}"))?;
-                Ok(Self {
-                    endpoint,
-                    form: Form::Webhook { keys, headers: map },
-                })
+                let endpoint = Endpoint::new(url.clone(), reach).map_err(|e| format!("url: {e}"))?;
+                Ok(Self { endpoint, form: Form::Webhook { keys, headers: map } })
             }
         }
     }
@@ -111,10 +94,7 @@ impl Destination {
             Ok(request) => request,
             Err(detail) => {
                 let never = Verdict::Never(Reason::Message);
-                return Attempted {
-                    judged: Judged::failed(never, AttemptResult::Message, None, detail),
-                    answer: None,
-                };
+                return Attempted { judged: Judged::failed(never, AttemptResult::Message, None, detail), answer: None };
             }
         };
         match self.endpoint.post(headers, body).await {
@@ -123,15 +103,9 @@ impl Destination {
                     Form::Slack => slack::judge(&answer, wall_clock()),
                     Form::Webhook { .. } => webhook::judge(&answer, wall_clock()),
                 };
-                Attempted {
-                    judged,
-                    answer: Some(answer),
-                }
+                Attempted { judged, answer: Some(answer) }
             }
-            Err(failure) => Attempted {
-                judged: without_answer(&failure),
-                answer: None,
-            },
+            Err(failure) => Attempted { judged: without_answer(&failure), answer: None },
         }
     }
 
@@ -144,29 +118,20 @@ impl Destination {
     ) -> Result<(HeaderMap, Vec<u8>), String> {
         let (mut all, body) = match &self.form {
             Form::Slack => {
-                let message = if minimal {
-                    slack::minimal(alert)
-                } else {
-                    slack::card(alert, now)
-                };
+                let message = if minimal { slack::minimal(alert) } else { slack::card(alert, now) };
                 (HeaderMap::new(), message.to_string().into_bytes())
             }
             Form::Webhook { keys, headers } => {
-                let body =
-                    webhook::body(alert, as_published).map_err(|_| "the value is not JSON")?;
+                let body = webhook::body(alert, as_published).map_err(|_| "the value is not JSON")?;
                 let (id, seconds) = (alert.id.to_string(), now.as_millis().div_euclid(1_000));
                 let mut all = headers.clone();
                 let own = [
-                    (
-                        "webhook-signature",
-                        webhook::signature(keys, &id, seconds, &body),
-                    ),
+                    ("webhook-signature", webhook::signature(keys, &id, seconds, &body)),
                     ("webhook-timestamp", seconds.to_string()),
                     ("webhook-id", id),
                 ];
                 for (name, value) in own {
-                    let value = HeaderValue::from_str(&value)
-                        .map_err(|_| format!("{name} is no header"))?;
+                    let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} is no header"))?;
                     all.insert(name, value);
                 }
                 (all, body)
@@ -178,15 +143,9 @@ impl Destination {
 }
 
 fn without_answer(failure: &Failure) -> Judged {
-    let later = Verdict::Later {
-        retry_after: None,
-        reason: Reason::Exhausted,
-    };
+    let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
     let (verdict, result) = match failure {
-        Failure::RefusedAddress(_) => (
-            Verdict::Never(Reason::RefusedAddress),
-            AttemptResult::RefusedAddress,
-        ),
+        Failure::RefusedAddress(_) => (Verdict::Never(Reason::RefusedAddress), AttemptResult::RefusedAddress),
         Failure::Timeout(_) => (later, AttemptResult::Timeout),
         Failure::Transport(_) => (later, AttemptResult::Transport),
     };
@@ -195,9 +154,7 @@ fn without_answer(failure: &Failure) -> Judged {
 
 /// Now, as the rest of the world has it.
 pub fn wall_clock() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 

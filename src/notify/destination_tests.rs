@@ -11,10 +11,7 @@ use crate::notify::sample;
 async fn attempt(target: &Target) -> Attempted {
     let alert = sample::alert(7, Timestamp::from_millis(1_795_341_734_120));
     let published = serde_json::to_vec(&alert).expect("JSON");
-    Destination::new(target)
-        .expect("a destination")
-        .attempt(&published, &alert, false)
-        .await
+    Destination::new(target).expect("a destination").attempt(&published, &alert, false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,26 +37,10 @@ async fn every_kind_of_receiver_is_judged_in_time() {
         let receiver = Receiver::start(move |_, _| reply);
         let begun = Instant::now();
         let Attempted { judged, answer } = attempt(&receiver.webhook(TIMEOUT_MS)).await;
-        assert_eq!(
-            (judged.result, judged.status),
-            (result, status),
-            "{reply:?}: {}",
-            judged.detail
-        );
-        assert!(
-            begun.elapsed() < Duration::from_millis(TIMEOUT_MS + 3_000),
-            "{reply:?}: {:?}",
-            begun.elapsed()
-        );
-        assert!(
-            answer.is_none_or(|a| a.body.len() <= super::super::http::MAX_ANSWER),
-            "{reply:?}"
-        );
-        assert_eq!(
-            judged.freeze,
-            (status == Some(429)).then_some(Span::from_secs(120)),
-            "{reply:?}"
-        );
+        assert_eq!((judged.result, judged.status), (result, status), "{reply:?}: {}", judged.detail);
+        assert!(begun.elapsed() < Duration::from_millis(TIMEOUT_MS + 3_000), "{reply:?}: {:?}", begun.elapsed());
+        assert!(answer.is_none_or(|a| a.body.len() <= super::super::http::MAX_ANSWER), "{reply:?}");
+        assert_eq!(judged.freeze, (status == Some(429)).then_some(Span::from_secs(120)), "{reply:?}");
     }
 }
 
@@ -70,59 +51,25 @@ async fn a_redirect_is_a_failure_and_not_followed() {
     let location: &'static str = location.leak();
     let receiver = Receiver::start(move |_, _| Reply::Answer(302, location, ""));
     let judged = attempt(&receiver.webhook(2_000)).await.judged;
-    assert_eq!(
-        (judged.result, judged.detail.as_str()),
-        (AttemptResult::Redirect, "status 302, redirect to 127.0.0.1")
-    );
+    assert_eq!((judged.result, judged.detail.as_str()), (AttemptResult::Redirect, "status 302, redirect to 127.0.0.1"));
     assert!(inside.seen().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn addresses_inside_are_refused_in_every_spelling_and_by_name() {
     let receiver = Receiver::start(|_, _| Reply::Answer(200, "", "ok"));
-    let spellings = [
-        "127.0.0.1",
-        "2130706433",
-        "0x7f.1",
-        "0177.0.0.1",
-        "[::ffff:127.0.0.1]",
-        "localhost",
-    ];
+    let spellings = ["127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "localhost"];
     for (i, host) in spellings.into_iter().enumerate() {
-        let Target::Webhook {
-            mut url,
-            secrets,
-            headers,
-            reach,
-        } = receiver.webhook(2_000)
-        else {
-            unreachable!()
-        };
+        let Target::Webhook { mut url, secrets, headers, reach } = receiver.webhook(2_000) else { unreachable!() };
         url.set_host(Some(host)).expect("a host");
-        let closed = Reach {
-            allow_networks: vec![],
-            ..reach.clone()
-        };
-        let target = |reach| Target::Webhook {
-            url: url.clone(),
-            secrets: secrets.clone(),
-            headers: headers.clone(),
-            reach,
-        };
+        let closed = Reach { allow_networks: vec![], ..reach.clone() };
+        let target =
+            |reach| Target::Webhook { url: url.clone(), secrets: secrets.clone(), headers: headers.clone(), reach };
         let judged = attempt(&target(closed)).await.judged;
-        assert_eq!(
-            judged.verdict,
-            Verdict::Never(Reason::RefusedAddress),
-            "{host}: {}",
-            judged.detail
-        );
+        assert_eq!(judged.verdict, Verdict::Never(Reason::RefusedAddress), "{host}: {}", judged.detail);
         assert_eq!(receiver.seen().len(), i, "{host}");
         // The same with the network allowed: it is the address that was refused, nothing else.
-        assert_eq!(
-            attempt(&target(reach)).await.judged.verdict,
-            Verdict::Delivered,
-            "{host}"
-        );
+        assert_eq!(attempt(&target(reach)).await.judged.verdict, Verdict::Delivered, "{host}");
     }
 }
 
@@ -132,32 +79,18 @@ async fn a_webhook_is_signed_and_sends_nothing_that_was_not_asked_for() {
     attempt(&receiver.webhook(2_000)).await;
     let seen = &receiver.seen()[0];
     assert_eq!(seen.line, "POST /hook HTTP/1.1");
-    let header = |name: &str| {
-        seen.headers
-            .get(name)
-            .map(String::as_str)
-            .unwrap_or_default()
-    };
+    let header = |name: &str| seen.headers.get(name).map(String::as_str).unwrap_or_default();
     let key = Key::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a key");
     let seconds = header("webhook-timestamp").parse().expect("seconds");
     assert_eq!(header("webhook-id"), format!("{:032x}", 7));
-    assert_eq!(
-        header("webhook-signature"),
-        webhook::signature(&[key], header("webhook-id"), seconds, &seen.body)
-    );
-    assert_eq!(
-        (header("x-team"), header("content-type")),
-        ("sales-token", "application/json")
-    );
+    assert_eq!(header("webhook-signature"), webhook::signature(&[key], header("webhook-id"), seconds, &seen.body));
+    assert_eq!((header("x-team"), header("content-type")), ("sales-token", "application/json"));
     let names: Vec<_> = seen.headers.keys().map(String::as_str).collect();
     #[rustfmt::skip]
     assert_eq!(names, ["accept", "content-length", "content-type", "host", "user-agent", "webhook-id",
                        "webhook-signature", "webhook-timestamp", "x-team"]);
     let body: serde_json::Value = serde_json::from_slice(&seen.body).expect("JSON");
-    assert_eq!(
-        (&body["type"], &body["data"]["tier"]),
-        (&"hotlead.alert.opened".into(), &"TEST".into())
-    );
+    assert_eq!((&body["type"], &body["data"]["tier"]), (&"hotlead.alert.opened".into(), &"TEST".into()));
     assert_eq!(body["timestamp"], "2026-11-22T10:02:14.120Z");
 }
 
@@ -170,26 +103,15 @@ async fn slack_gets_the_card_and_one_line_after_a_refusal() {
         let judged = destination.attempt(b"{}", &alert, minimal).await.judged;
         assert_eq!(judged.verdict, Verdict::Refused { tries: 2 });
     }
-    let bodies = receiver
-        .seen()
-        .into_iter()
-        .map(|r| serde_json::from_slice::<serde_json::Value>(&r.body));
-    let has_blocks: Vec<_> = bodies
-        .map(|body| body.expect("JSON").get("blocks").is_some())
-        .collect();
+    let bodies = receiver.seen().into_iter().map(|r| serde_json::from_slice::<serde_json::Value>(&r.body));
+    let has_blocks: Vec<_> = bodies.map(|body| body.expect("JSON").get("blocks").is_some()).collect();
     assert_eq!(has_blocks, [true, false]);
 }
 
 #[test]
 fn settings_that_cannot_work_are_named_without_their_secrets() {
-    let reach = Reach {
-        allow_http: false,
-        ..Receiver::reach(1_000)
-    };
-    let slack = |url: &str| Target::Slack {
-        webhook_url: Secret::resolved(url, "env:S"),
-        reach: reach.clone(),
-    };
+    let reach = Reach { allow_http: false, ..Receiver::reach(1_000) };
+    let slack = |url: &str| Target::Slack { webhook_url: Secret::resolved(url, "env:S"), reach: reach.clone() };
     let webhook = |url: &str, secret: &str, header: &str| Target::Webhook {
         url: url.parse().expect("a URL"),
         secrets: vec![Secret::resolved(secret, "env:S")],
@@ -211,10 +133,7 @@ fn settings_that_cannot_work_are_named_without_their_secrets() {
 }
 
 fn reached(url: &str) -> Result<Destination, String> {
-    Destination::new(&Target::Slack {
-        webhook_url: Secret::resolved(url, "env:S"),
-        reach: Receiver::reach(1_000),
-    })
+    Destination::new(&Target::Slack { webhook_url: Secret::resolved(url, "env:S"), reach: Receiver::reach(1_000) })
 }
 
 /// Also run by the test below, in a process without certificates.
@@ -229,11 +148,7 @@ fn plain_http_needs_no_certificates() {
 #[test]
 fn a_system_without_root_certificates_is_told_what_to_install() {
     let output = std::process::Command::new(std::env::current_exe().expect("this test"))
-        .args([
-            "--exact",
-            "notify::destination::tests::plain_http_needs_no_certificates",
-            "--nocapture",
-        ])
+        .args(["--exact", "notify::destination::tests::plain_http_needs_no_certificates", "--nocapture"])
         .env("SSL_CERT_FILE", "/nonexistent/file")
         .env("SSL_CERT_DIR", "/nonexistent/folder")
         .output()
@@ -241,8 +156,7 @@ fn a_system_without_root_certificates_is_told_what_to_install() {
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{printed}");
     assert!(
-        printed.contains("webhook_url: no TLS: ")
-            && printed.contains("install the package ca-certificates"),
+        printed.contains("webhook_url: no TLS: ") && printed.contains("install the package ca-certificates"),
         "{printed}"
     );
     assert!(!printed.contains("secret"), "{printed}");

@@ -30,10 +30,7 @@ impl Gate {
 
     /// At Slack's pace: over any t seconds at most t + 3 posts.
     pub fn slack() -> Self {
-        Self {
-            pace: Some((SLACK_PACE, SLACK_BURST)),
-            ..Self::open()
-        }
+        Self { pace: Some((SLACK_PACE, SLACK_BURST)), ..Self::open() }
     }
 
     /// Takes the right to one post now.

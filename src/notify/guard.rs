@@ -17,11 +17,7 @@ pub struct Refused(pub IpAddr);
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "refused address {}: only allow_networks can permit it",
-            self.0
-        )
+        write!(f, "refused address {}: only allow_networks can permit it", self.0)
     }
 }
 
@@ -36,9 +32,7 @@ pub struct Guard {
 impl Guard {
     /// Refuses what is not public and not in `allowed`.
     pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self {
-            allowed: allowed.into(),
-        }
+        Self { allowed: allowed.into() }
     }
 }
 
@@ -56,11 +50,7 @@ impl Resolve for Guard {
 
 /// One bad answer among good ones refuses them all: it is how an attacker would slip it in.
 fn judge(answers: &[SocketAddr], allowed: &[IpNet]) -> Result<(), Refused> {
-    match answers
-        .iter()
-        .map(SocketAddr::ip)
-        .find(|ip| forbidden(*ip, allowed))
-    {
+    match answers.iter().map(SocketAddr::ip).find(|ip| forbidden(*ip, allowed)) {
         Some(address) => Err(Refused(address)),
         None => Ok(()),
     }
@@ -82,10 +72,7 @@ mod tests {
         ];
         let allowed = ["10.9.0.0/16".parse().expect("a network")];
         for (answers, good) in rows {
-            let parsed: Vec<_> = answers
-                .iter()
-                .map(|a| a.parse().expect("an address"))
-                .collect();
+            let parsed: Vec<_> = answers.iter().map(|a| a.parse().expect("an address")).collect();
             assert_eq!(judge(&parsed, &allowed).is_ok(), good, "{answers:?}");
         }
     }

@@ -95,21 +95,12 @@ impl Endpoint {
             )
         })?;
         let allowed = reach.allow_networks.clone();
-        Ok(Self {
-            client,
-            url,
-            timeout: reach.timeout,
-            allowed,
-        })
+        Ok(Self { client, url, timeout: reach.timeout, allowed })
     }
 
     /// Scheme and host: all of the URL that may be printed.
     pub fn place(&self) -> String {
-        format!(
-            "{}://{}",
-            self.url.scheme(),
-            self.url.host_str().unwrap_or_default()
-        )
+        format!("{}://{}", self.url.scheme(), self.url.host_str().unwrap_or_default())
     }
 
     /// Sends one message, and reads what comes back as far as it matters.
@@ -127,17 +118,9 @@ impl Endpoint {
             return Err(Failure::RefusedAddress(address));
         }
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let request = self
-            .client
-            .post(self.url.clone())
-            .headers(headers)
-            .body(body)
-            .send();
+        let request = self.client.post(self.url.clone()).headers(headers).body(body).send();
         let late = |_| Failure::Timeout(self.timeout);
-        let response = tokio::time::timeout_at(deadline, request)
-            .await
-            .map_err(late)?
-            .map_err(failure)?;
+        let response = tokio::time::timeout_at(deadline, request).await.map_err(late)?.map_err(failure)?;
         let mut answer = Answer {
             status: response.status().as_u16(),
             retry_after: text(response.headers().get(RETRY_AFTER)),
@@ -146,11 +129,7 @@ impl Endpoint {
             ..Answer::default()
         };
         let taken = response.status().is_success();
-        let body_deadline = if taken {
-            deadline.min(tokio::time::Instant::now() + SUCCESS_BODY)
-        } else {
-            deadline
-        };
+        let body_deadline = if taken { deadline.min(tokio::time::Instant::now() + SUCCESS_BODY) } else { deadline };
         // The status says enough: a body that hangs, breaks or never ends changes nothing.
         let reading = read(response, &mut answer);
         let _ = tokio::time::timeout_at(body_deadline, reading).await;
@@ -163,9 +142,7 @@ async fn read(mut response: reqwest::Response, answer: &mut Answer) {
         match response.chunk().await {
             Ok(Some(chunk)) => {
                 let room = MAX_ANSWER - answer.body.len();
-                answer
-                    .body
-                    .extend_from_slice(&chunk[..chunk.len().min(room)]);
+                answer.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
             }
             Ok(None) => {
                 answer.complete = true;

@@ -137,11 +137,7 @@ impl<R> Lanes<R> {
             None => key.into(),
         };
         let queue = own.lanes.entry(lane.clone()).or_default();
-        let state = if queue.is_empty() {
-            State::Ready
-        } else {
-            State::Queued
-        };
+        let state = if queue.is_empty() { State::Ready } else { State::Queued };
         queue.push_back(offset);
         let item = Item::new(record, lane, time, state);
         own.items.insert(offset, item);
@@ -156,11 +152,7 @@ impl<R> Lanes<R> {
         self.gate_opens = None;
         loop {
             let &place = self.ready.front()?;
-            let Some(own) = self
-                .partitions
-                .get_mut(&place.0)
-                .filter(|own| !own.revoking)
-            else {
+            let Some(own) = self.partitions.get_mut(&place.0).filter(|own| !own.revoking) else {
                 self.ready.pop_front();
                 continue;
             };
@@ -169,11 +161,7 @@ impl<R> Lanes<R> {
                 self.ready.pop_front();
                 continue;
             };
-            let ticket = Ticket {
-                partition: place.0,
-                offset: place.1,
-                epoch,
-            };
+            let ticket = Ticket { partition: place.0, offset: place.1, epoch };
             if let Some((_, probe_at)) = self.shut
                 && (now < probe_at || self.in_flight > 0)
             {
@@ -197,12 +185,7 @@ impl<R> Lanes<R> {
             item.attempts += 1;
             let record = item.record.clone();
             let (number, minimal) = (item.attempts, item.refusals > 0);
-            return Some(Job::Attempt {
-                ticket,
-                record,
-                number,
-                minimal,
-            });
+            return Some(Job::Attempt { ticket, record, number, minimal });
         }
     }
 
@@ -231,13 +214,7 @@ impl<R> Lanes<R> {
     }
 
     /// Notes how an attempt ended. `chance` is evenly spread over 0 to 1.
-    pub fn finish(
-        &mut self,
-        now: Timestamp,
-        ticket: Ticket,
-        judged: Judged,
-        chance: f64,
-    ) -> Finished<R> {
+    pub fn finish(&mut self, now: Timestamp, ticket: Ticket, judged: Judged, chance: f64) -> Finished<R> {
         let place = (ticket.partition, ticket.offset);
         let own = self.partitions.get_mut(&place.0);
         let own = own.filter(|own| own.epoch == ticket.epoch);
@@ -264,10 +241,7 @@ impl<R> Lanes<R> {
                 }
                 self.schedule.delay(item.refusals, chance, None)
             }
-            Verdict::Later {
-                retry_after,
-                reason,
-            } => {
+            Verdict::Later { retry_after, reason } => {
                 let pause = self.schedule.delay(item.attempts, chance, retry_after);
                 if now + pause - item.time >= self.max_age {
                     return Finished::GiveUp(item.give_up(ticket, reason));
@@ -333,8 +307,7 @@ impl<R> Lanes<R> {
     /// Offsets that rose since the last call.
     pub fn take_commits(&mut self) -> Vec<(Partition, NextOffset)> {
         let rose = self.partitions.iter_mut().filter(|(_, own)| !own.revoking);
-        rose.filter_map(|(&partition, own)| Some((partition, own.tracker.take_committable()?)))
-            .collect()
+        rose.filter_map(|(&partition, own)| Some((partition, own.tracker.take_committable()?))).collect()
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.
@@ -342,8 +315,7 @@ impl<R> Lanes<R> {
         let mut changes = Vec::new();
         for (&partition, own) in &mut self.partitions {
             let tracked = own.tracker.len();
-            let full =
-                tracked >= self.bounds.tracked || own.paused && tracked > self.bounds.tracked / 2;
+            let full = tracked >= self.bounds.tracked || own.paused && tracked > self.bounds.tracked / 2;
             if full != own.paused {
                 own.paused = full;
                 changes.push((partition, full));

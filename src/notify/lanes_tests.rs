@@ -18,20 +18,11 @@ fn judged(verdict: Verdict) -> Judged {
 }
 
 fn later() -> Judged {
-    judged(Verdict::Later {
-        retry_after: None,
-        reason: Reason::Exhausted,
-    })
+    judged(Verdict::Later { retry_after: None, reason: Reason::Exhausted })
 }
 
 fn lanes() -> Lanes<&'static str> {
-    let mut lanes = Lanes::new(
-        Bounds {
-            in_flight: 8,
-            tracked: 20,
-        },
-        Span::from_millis(24 * HOUR),
-    );
+    let mut lanes = Lanes::new(Bounds { in_flight: 8, tracked: 20 }, Span::from_millis(24 * HOUR));
     lanes.assign(P0);
     lanes
 }
@@ -46,12 +37,7 @@ fn start(lanes: &mut Lanes<&'static str>, now: i64) -> Vec<(Ticket, &'static str
     let mut started = Vec::new();
     while let Some(job) = lanes.next(at(now), &mut gate) {
         match job {
-            Job::Attempt {
-                ticket,
-                record,
-                number,
-                ..
-            } => started.push((ticket, *record, number)),
+            Job::Attempt { ticket, record, number, .. } => started.push((ticket, *record, number)),
             Job::GiveUp(given_up) => panic!("{given_up:?}"),
         }
     }
@@ -70,19 +56,10 @@ fn one_lead_goes_in_order_and_others_do_not_wait_for_it() {
     admit(&mut lanes, 2, "b", "b1");
     let first = start(&mut lanes, 0);
     assert_eq!(first.iter().map(|s| s.1).collect::<Vec<_>>(), ["a1", "b1"]);
-    assert!(
-        matches!(lanes.finish(at(10), first[0].0, later(), 0.5), Finished::Retry(t) if t == at(1_010))
-    );
-    assert!(matches!(
-        lanes.finish(at(10), first[1].0, Judged::delivered(200), 0.5),
-        Finished::Delivered
-    ));
+    assert!(matches!(lanes.finish(at(10), first[0].0, later(), 0.5), Finished::Retry(t) if t == at(1_010)));
+    assert!(matches!(lanes.finish(at(10), first[1].0, Judged::delivered(200), 0.5), Finished::Delivered));
     assert_eq!(committed(&mut lanes), Some(0), "a1 has no outcome yet");
-    assert_eq!(
-        start(&mut lanes, 1_009),
-        [],
-        "not before its time, and a2 stays behind a1"
-    );
+    assert_eq!(start(&mut lanes, 1_009), [], "not before its time, and a2 stays behind a1");
     assert_eq!(lanes.wake_at(), Some(at(1_010)));
     let again = start(&mut lanes, 1_010);
     assert_eq!((again[0].1, again[0].2), ("a1", 2));
@@ -91,10 +68,7 @@ fn one_lead_goes_in_order_and_others_do_not_wait_for_it() {
     let last = start(&mut lanes, 1_020);
     assert_eq!((last[0].1, last[0].2), ("a2", 1));
     lanes.finish(at(1_030), last[0].0, Judged::delivered(200), 0.5);
-    assert_eq!(
-        (committed(&mut lanes), lanes.tracked(), lanes.wake_at()),
-        (Some(3), 0, None)
-    );
+    assert_eq!((committed(&mut lanes), lanes.tracked(), lanes.wake_at()), (Some(3), 0, None));
 }
 
 #[test]
@@ -107,9 +81,7 @@ fn an_outage_of_days_tries_on_the_schedule_and_gives_up_when_the_alert_is_a_day_
             now = lanes.wake_at().expect("something to wait for").as_millis() - START;
             continue;
         };
-        let Job::Attempt { ticket, .. } = job else {
-            panic!("{job:?}")
-        };
+        let Job::Attempt { ticket, .. } = job else { panic!("{job:?}") };
         tried.push(now / 1_000);
         if let Finished::GiveUp(given_up) = lanes.finish(at(now), ticket, later(), 0.5) {
             break given_up;
@@ -117,16 +89,9 @@ fn an_outage_of_days_tries_on_the_schedule_and_gives_up_when_the_alert_is_a_day_
     };
     assert_eq!(tried[..10], [0, 1, 6, 21, 66, 186, 486, 1386, 3186, 6786]);
     assert_eq!((tried.len(), given_up.attempts), (32, 32), "then hourly");
-    assert_eq!(
-        (given_up.reason, given_up.last_status),
-        (Reason::Exhausted, Some(500))
-    );
+    assert_eq!((given_up.reason, given_up.last_status), (Reason::Exhausted, Some(500)));
     assert_eq!(given_up.first_failed, Some(at(0)));
-    assert_eq!(
-        committed(&mut lanes),
-        Some(0),
-        "not before it lies in the dead-letter topic"
-    );
+    assert_eq!(committed(&mut lanes), Some(0), "not before it lies in the dead-letter topic");
     lanes.buried(given_up.ticket);
     assert_eq!(committed(&mut lanes), Some(1));
 }
@@ -155,24 +120,13 @@ fn verdicts_lead_where_the_table_says() {
         let (mut lanes, mut now, mut gate) = (lanes(), 0, Gate::open());
         admit(&mut lanes, 0, "a", "a1");
         for (i, verdict) in verdicts.iter().enumerate() {
-            let Some(Job::Attempt {
-                ticket, minimal, ..
-            }) = lanes.next(at(now), &mut gate)
-            else {
+            let Some(Job::Attempt { ticket, minimal, .. }) = lanes.next(at(now), &mut gate) else {
                 panic!("attempt {i} of {verdicts:?}");
             };
-            assert_eq!(
-                minimal,
-                i > 0,
-                "after a refusal as little as possible is sent"
-            );
+            assert_eq!(minimal, i > 0, "after a refusal as little as possible is sent");
             match lanes.finish(at(now), ticket, judged(verdict.clone()), 0.5) {
                 Finished::GiveUp(given_up) => {
-                    assert_eq!(
-                        (given_up.attempts, given_up.reason),
-                        (attempts, reason),
-                        "{verdicts:?}"
-                    );
+                    assert_eq!((given_up.attempts, given_up.reason), (attempts, reason), "{verdicts:?}");
                     assert_eq!(i + 1, verdicts.len(), "given up early: {verdicts:?}");
                 }
                 other => assert!(i + 1 < verdicts.len(), "{verdicts:?}: {other:?}"),
@@ -190,36 +144,16 @@ fn a_refused_credential_shuts_the_sink_and_one_message_a_minute_asks_again() {
     }
     let started = start(&mut lanes, 0);
     let credential = || judged(Verdict::Shut(Shut::Credential));
-    assert!(matches!(
-        lanes.finish(at(0), started[0].0, credential(), 0.5),
-        Finished::Shut(true)
-    ));
-    assert!(matches!(
-        lanes.finish(at(1), started[1].0, credential(), 0.5),
-        Finished::Shut(false)
-    ));
-    assert!(matches!(
-        lanes.finish(at(2), started[2].0, credential(), 0.5),
-        Finished::Shut(false)
-    ));
-    assert_eq!(
-        (start(&mut lanes, 60_001), lanes.wake_at()),
-        (vec![], Some(at(60_002)))
-    );
+    assert!(matches!(lanes.finish(at(0), started[0].0, credential(), 0.5), Finished::Shut(true)));
+    assert!(matches!(lanes.finish(at(1), started[1].0, credential(), 0.5), Finished::Shut(false)));
+    assert!(matches!(lanes.finish(at(2), started[2].0, credential(), 0.5), Finished::Shut(false)));
+    assert_eq!((start(&mut lanes, 60_001), lanes.wake_at()), (vec![], Some(at(60_002))));
     let probe = start(&mut lanes, 60_002);
     assert_eq!(probe.len(), 1, "one message asks");
     lanes.finish(at(60_003), probe[0].0, credential(), 0.5);
-    assert_eq!(
-        (start(&mut lanes, 60_004), committed(&mut lanes)),
-        (vec![], Some(0)),
-        "the backlog is kept"
-    );
+    assert_eq!((start(&mut lanes, 60_004), committed(&mut lanes)), (vec![], Some(0)), "the backlog is kept");
     let probe = start(&mut lanes, 30 * HOUR);
-    assert_eq!(
-        (probe.len(), probe[0].2),
-        (1, 3),
-        "and not given up, however old"
-    );
+    assert_eq!((probe.len(), probe[0].2), (1, 3), "and not given up, however old");
 }
 
 #[test]
@@ -259,10 +193,8 @@ fn a_freeze_of_the_endpoint_holds_other_leads_too() {
 #[test]
 fn a_full_partition_pauses_and_resumes_at_half() {
     let mut lanes = lanes();
-    const KEYS: [&str; 20] = [
-        "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r",
-        "s", "t",
-    ];
+    const KEYS: [&str; 20] =
+        ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q", "r", "s", "t"];
     for (offset, key) in KEYS.iter().enumerate() {
         assert_eq!(lanes.take_pauses(), [], "with {offset} records");
         admit(&mut lanes, offset as i64, key, "x");
@@ -297,18 +229,11 @@ fn a_revoked_partition_drains_commits_and_fences_late_results() {
     assert!(!lanes.is_drained(&[P0]));
     lanes.finish(at(5), started[0].0, Judged::delivered(200), 0.5);
     // The drain's time is over with b1 still under way.
-    let released: Vec<_> = lanes
-        .release(&[P0])
-        .iter()
-        .map(|(p, next)| (*p, next.get()))
-        .collect();
+    let released: Vec<_> = lanes.release(&[P0]).iter().map(|(p, next)| (*p, next.get())).collect();
     assert_eq!(released, [(P0, 8)]);
     lanes.assign(P0);
     admit(&mut lanes, 8, "b", "b1 read again");
-    assert!(matches!(
-        lanes.finish(at(9), started[1].0, Judged::delivered(200), 0.5),
-        Finished::Stale
-    ));
+    assert!(matches!(lanes.finish(at(9), started[1].0, Judged::delivered(200), 0.5), Finished::Stale));
     assert_eq!((lanes.in_flight(), lanes.tracked()), (0, 1));
     assert_eq!(start(&mut lanes, 9).len(), 1);
 }

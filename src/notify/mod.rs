@@ -116,31 +116,20 @@ impl Drop for Running {
 pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running, StartError> {
     let fault = |sink: &Sink| {
         let sink = sink.id.clone();
-        move |fault: String| StartError {
-            sink: Some(sink),
-            fault,
-        }
+        move |fault: String| StartError { sink: Some(sink), fault }
     };
     let ours = |fault: String| StartError { sink: None, fault };
     let redactor = Arc::new(Redactor::new(settings));
-    let graveyard: Arc<dyn Graveyard> = Arc::new(
-        DeadLetterTopic::new(settings)
-            .map_err(|error| ours(redactor.redact(&error.to_string())))?,
-    );
+    let graveyard: Arc<dyn Graveyard> =
+        Arc::new(DeadLetterTopic::new(settings).map_err(|error| ours(redactor.redact(&error.to_string())))?);
     let mut gates: BTreeMap<&str, Arc<Mutex<Gate>>> = BTreeMap::new();
-    let mut running = Running {
-        stop: Arc::default(),
-        threads: Vec::new(),
-        workers: tokio::task::JoinSet::new(),
-    };
+    let mut running = Running { stop: Arc::default(), threads: Vec::new(), workers: tokio::task::JoinSet::new() };
     for sink in &settings.sinks {
         let destination = Arc::new(Destination::new(&sink.target).map_err(fault(sink))?);
         let gate = match &sink.target {
             Target::Slack { webhook_url, .. } => {
                 let shared = gates.entry(webhook_url.expose());
-                shared
-                    .or_insert_with(|| Arc::new(Mutex::new(destination.gate())))
-                    .clone()
+                shared.or_insert_with(|| Arc::new(Mutex::new(destination.gate()))).clone()
             }
             Target::Webhook { .. } => Arc::new(Mutex::new(destination.gate())),
         };
@@ -153,18 +142,12 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
             observer: observer.clone(),
             redactor: redactor.clone(),
         };
-        start_sink(settings, sink, around, &mut running)
-            .map_err(|error| fault(sink)(redactor.redact(&error)))?;
+        start_sink(settings, sink, around, &mut running).map_err(|error| fault(sink)(redactor.redact(&error)))?;
     }
     Ok(running)
 }
 
-fn start_sink(
-    settings: &Settings,
-    sink: &Sink,
-    around: Surroundings,
-    running: &mut Running,
-) -> Result<(), String> {
+fn start_sink(settings: &Settings, sink: &Sink, around: Surroundings, running: &mut Running) -> Result<(), String> {
     let (events, received) = mpsc::channel(CHANNEL);
     let (commands, ordered) = blocking::channel();
     let reading = Reading {
@@ -174,17 +157,11 @@ fn start_sink(
         topic: settings.topics.alerts.clone(),
         start: sink.start,
     };
-    let consumer = consumer::consumer(reading, events, running.stop.clone())
-        .map_err(|error| error.to_string())?;
+    let consumer = consumer::consumer(reading, events, running.stop.clone()).map_err(|error| error.to_string())?;
     let max_age_ms = i64::try_from(sink.max_age.as_millis()).unwrap_or(i64::MAX);
-    let bounds = Bounds {
-        in_flight: MAX_IN_FLIGHT,
-        tracked: MAX_TRACKED,
-    };
+    let bounds = Bounds { in_flight: MAX_IN_FLIGHT, tracked: MAX_TRACKED };
     let lanes = Lanes::new(bounds, Span::from_millis(max_age_ms));
-    running
-        .workers
-        .spawn(Worker::new(around, lanes, commands).run(received));
+    running.workers.spawn(Worker::new(around, lanes, commands).run(received));
     let thread = std::thread::Builder::new()
         .name(format!("sink-{}", sink.id))
         .spawn(move || consumer::consume(consumer, &ordered))

@@ -16,6 +16,9 @@ pub trait Observer: Send + Sync {
     /// A delivery was given up and lies in the dead-letter topic (`outcome="dead_lettered"`).
     fn dead_lettered(&self, sink: &str, reason: Reason);
 
+    /// The sink knows which alerts it takes from now on; told again after each rebalance.
+    fn assigned(&self, sink: &str);
+
     /// So many attempts are under way now (`hotlead_delivery_in_flight`).
     fn in_flight(&self, sink: &str, attempts: usize);
 
@@ -28,6 +31,7 @@ pub trait Observer: Send + Sync {
 pub struct Unobserved;
 
 impl Observer for Unobserved {
+    fn assigned(&self, _: &str) {}
     fn attempted(&self, _: &str, _: AttemptResult) {}
     fn delivered(&self, _: &str, _: Duration) {}
     fn dead_lettered(&self, _: &str, _: Reason) {}

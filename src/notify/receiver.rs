@@ -72,23 +72,15 @@ impl Receiver {
     pub fn reach(timeout_ms: u64) -> Reach {
         Reach {
             allow_http: true,
-            allow_networks: vec![
-                "127.0.0.0/8".parse().expect("a network"),
-                "::1/128".parse().expect("a network"),
-            ],
+            allow_networks: vec!["127.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")],
             timeout: Duration::from_millis(timeout_ms),
         }
     }
 
     pub fn webhook(&self, timeout_ms: u64) -> Target {
         Target::Webhook {
-            url: format!("http://127.0.0.1:{}/hook", self.port)
-                .parse()
-                .expect("a URL"),
-            secrets: vec![Secret::resolved(
-                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-                "env:HOOK",
-            )],
+            url: format!("http://127.0.0.1:{}/hook", self.port).parse().expect("a URL"),
+            secrets: vec![Secret::resolved("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "env:HOOK")],
             headers: vec![("x-team".into(), Secret::resolved("sales-token", "env:TEAM"))],
             reach: Self::reach(timeout_ms),
         }
@@ -96,10 +88,7 @@ impl Receiver {
 
     pub fn slack(&self) -> Target {
         Target::Slack {
-            webhook_url: Secret::resolved(
-                format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port),
-                "env:S",
-            ),
+            webhook_url: Secret::resolved(format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port), "env:S"),
             reach: Self::reach(5_000),
         }
     }
@@ -120,11 +109,7 @@ fn read(stream: &TcpStream) -> Option<Request> {
     }
     let mut body = vec![0; headers.get("content-length")?.parse().ok()?];
     reader.read_exact(&mut body).ok()?;
-    Some(Request {
-        line: line.trim_end().to_owned(),
-        headers,
-        body,
-    })
+    Some(Request { line: line.trim_end().to_owned(), headers, body })
 }
 
 fn reply(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
@@ -143,10 +128,7 @@ fn reply(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
             stream.read(&mut [0]).map(|_| ())
         }
         Reply::DripHead => {
-            for byte in b"HTTP/1.1 200 OK\r\nx-long: "
-                .iter()
-                .chain(std::iter::repeat(&b'x'))
-            {
+            for byte in b"HTTP/1.1 200 OK\r\nx-long: ".iter().chain(std::iter::repeat(&b'x')) {
                 stream.write_all(&[*byte])?;
                 std::thread::sleep(Duration::from_millis(20));
                 if Instant::now() > give_up {
@@ -174,10 +156,7 @@ fn reply(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
         Reply::Break => Ok(()),
         Reply::Slow(ms) => {
             std::thread::sleep(Duration::from_millis(ms));
-            write!(
-                stream,
-                "HTTP/1.1 200 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok"
-            )
+            write!(stream, "HTTP/1.1 200 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok")
         }
     }
 }

@@ -23,11 +23,7 @@ impl Redactor {
     pub fn new(settings: &Settings) -> Self {
         let mut secrets = Vec::new();
         let kafka = settings.kafka.properties.values();
-        secrets.extend(
-            kafka
-                .filter(|v| v.reference().is_some())
-                .map(|v| v.expose().to_owned()),
-        );
+        secrets.extend(kafka.filter(|v| v.reference().is_some()).map(|v| v.expose().to_owned()));
         for sink in &settings.sinks {
             match &sink.target {
                 Target::Slack { webhook_url, .. } => {
@@ -37,12 +33,7 @@ impl Redactor {
                     secrets.extend(path.ok().filter(|path| path.len() > 1));
                     secrets.push(whole.to_owned());
                 }
-                Target::Webhook {
-                    secrets: keys,
-                    headers,
-                    url,
-                    ..
-                } => {
+                Target::Webhook { secrets: keys, headers, url, .. } => {
                     for key in keys {
                         let whole = key.expose().trim();
                         secrets.extend(whole.strip_prefix("whsec_").map(str::to_owned));
@@ -59,10 +50,7 @@ impl Redactor {
 
     fn of(secrets: Vec<String>) -> Self {
         let mut values = Vec::new();
-        for secret in secrets
-            .into_iter()
-            .filter(|secret| secret.len() >= SHORTEST)
-        {
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
             values.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
             for engine in [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD] {
                 values.push(engine.encode(&secret));

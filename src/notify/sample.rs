@@ -39,10 +39,7 @@ pub async fn send(settings: &Settings, sink: &Sink) -> Result<Report, String> {
         }
     };
     let delivered = judged.verdict == Verdict::Delivered;
-    Ok(Report {
-        delivered,
-        line: format!("{}: {line}", destination.place()),
-    })
+    Ok(Report { delivered, line: format!("{}: {line}", destination.place()) })
 }
 
 /// An alert that nobody can take for a real one.
@@ -70,20 +67,9 @@ pub fn alert(id: u128, now: Timestamp) -> Alert {
         reason: "TEST message of `hotlead sink test`: no lead turned hot".to_owned(),
         flags: Vec::new(),
         flag_texts: Vec::new(),
-        score: Score {
-            total: 65.0,
-            fit: 20.0,
-            behaviour: 45.0,
-        },
-        trigger: Trigger {
-            event_id: "test".to_owned(),
-            time: now,
-            source: "test".to_owned(),
-        },
-        evidence: vec![
-            line("pricing_view", 15.0, "/pricing"),
-            line("demo_request", 30.0, "Demo Requested"),
-        ],
+        score: Score { total: 65.0, fit: 20.0, behaviour: 45.0 },
+        trigger: Trigger { event_id: "test".to_owned(), time: now, source: "test".to_owned() },
+        evidence: vec![line("pricing_view", 15.0, "/pricing"), line("demo_request", 30.0, "Demo Requested")],
         campaign: None,
         rules_version: "sha256:000000000000".to_owned(),
     }

@@ -139,18 +139,7 @@ impl Judged {
     }
 
     /// Any failure.
-    pub fn failed(
-        verdict: Verdict,
-        result: AttemptResult,
-        status: Option<u16>,
-        detail: impl Into<String>,
-    ) -> Self {
-        Self {
-            verdict,
-            result,
-            status,
-            detail: detail.into(),
-            freeze: None,
-        }
+    pub fn failed(verdict: Verdict, result: AttemptResult, status: Option<u16>, detail: impl Into<String>) -> Self {
+        Self { verdict, result, status, detail: detail.into(), freeze: None }
     }
 }

@@ -43,8 +43,7 @@ impl Key {
     }
 
     fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
         mac.update(format!("{id}.{seconds}.").as_bytes());
         mac.update(body);
         format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
@@ -70,35 +69,20 @@ pub fn body(alert: &Alert, as_published: &[u8]) -> serde_json::Result<Vec<u8>> {
     }
     let data: &RawValue = serde_json::from_slice(as_published)?;
     let r#type = format!("hotlead.alert.{}", alert.kind.name());
-    serde_json::to_vec(&Body {
-        r#type,
-        timestamp: alert.time,
-        data,
-    })
+    serde_json::to_vec(&Body { r#type, timestamp: alert.time, data })
 }
 
 /// Judges an answer; `now` is needed for a `Retry-After` that names a date.
 pub fn judge(answer: &Answer, now: Timestamp) -> Judged {
     let status = answer.status;
-    let retry_after = answer
-        .retry_after
-        .as_deref()
-        .and_then(|text| retry_after(text, now));
-    let later = Verdict::Later {
-        retry_after,
-        reason: Reason::Exhausted,
-    };
+    let retry_after = answer.retry_after.as_deref().and_then(|text| retry_after(text, now));
+    let later = Verdict::Later { retry_after, reason: Reason::Exhausted };
     let (verdict, result) = match status {
         200..300 => return Judged::delivered(status),
         300..400 => (later, AttemptResult::Redirect),
         410 => (Verdict::Shut(Shut::Gone), AttemptResult::Gone),
         429 => (later, AttemptResult::RateLimited),
-        400 | 413 | 415 | 422 => (
-            Verdict::Refused {
-                tries: TRIES_OF_MESSAGE,
-            },
-            AttemptResult::Message,
-        ),
+        400 | 413 | 415 | 422 => (Verdict::Refused { tries: TRIES_OF_MESSAGE }, AttemptResult::Message),
         500.. => (later, AttemptResult::ServerError),
         _ => (later, AttemptResult::ClientError),
     };

@@ -13,10 +13,7 @@ fn signatures_equal_those_of_the_official_libraries() {
     ];
     let keys = vectors.map(|v| Key::parse(v.0).expect("a good secret"));
     for (i, (_, id, seconds, body, expected)) in vectors.into_iter().enumerate() {
-        assert_eq!(
-            signature(&keys[i..=i], id, seconds, body.as_bytes()),
-            expected
-        );
+        assert_eq!(signature(&keys[i..=i], id, seconds, body.as_bytes()), expected);
     }
     let (_, id, seconds, body, first) = vectors[0];
     let both = signature(&keys, id, seconds, body.as_bytes());
@@ -27,11 +24,7 @@ fn signatures_equal_those_of_the_official_libraries() {
 #[test]
 fn secrets_are_read_with_and_without_prefix_and_padding() {
     for good in ["whsec_aGVsbG8=", "aGVsbG8=", "whsec_aGVsbG8", " aGVsbG8 \n"] {
-        assert_eq!(
-            Key::parse(good).map(|key| key.0),
-            Ok(b"hello".to_vec()),
-            "{good}"
-        );
+        assert_eq!(Key::parse(good).map(|key| key.0), Ok(b"hello".to_vec()), "{good}");
     }
     for bad in ["", "whsec_", "whsec_%%", "not base64!"] {
         let fault = Key::parse(bad).map(|key| key.0).expect_err(bad);
@@ -42,10 +35,7 @@ fn secrets_are_read_with_and_without_prefix_and_padding() {
 #[test]
 fn answers_mean_what_the_table_says() {
     use AttemptResult as R;
-    let later = || Verdict::Later {
-        retry_after: None,
-        reason: Reason::Exhausted,
-    };
+    let later = || Verdict::Later { retry_after: None, reason: Reason::Exhausted };
     #[rustfmt::skip]
     let rows = [
         (200, Verdict::Delivered,            R::Ok),
@@ -71,18 +61,8 @@ fn answers_mean_what_the_table_says() {
         (999, later(),                       R::ServerError),
     ];
     for (status, verdict, result) in rows {
-        let judged = judge(
-            &Answer {
-                status,
-                ..Answer::default()
-            },
-            Timestamp::default(),
-        );
-        assert_eq!(
-            (judged.verdict, judged.result, judged.freeze),
-            (verdict, result, None),
-            "{status}"
-        );
+        let judged = judge(&Answer { status, ..Answer::default() }, Timestamp::default());
+        assert_eq!((judged.verdict, judged.result, judged.freeze), (verdict, result, None), "{status}");
     }
 }
 
@@ -103,31 +83,17 @@ fn retry_after_is_read_in_all_its_forms() {
         ("Wed, 21 Oct 2015 07:27:00 GMT",  Some(0)),
     ];
     for (text, expected) in rows {
-        assert_eq!(
-            retry_after(text, now).map(Span::as_millis),
-            expected,
-            "{text}"
-        );
+        assert_eq!(retry_after(text, now).map(Span::as_millis), expected, "{text}");
     }
 }
 
 #[test]
 fn a_429_freezes_the_endpoint_and_a_500_only_delays_its_message() {
     for (status, freeze) in [(429, Some(7)), (503, Some(7)), (500, None)] {
-        let answer = Answer {
-            status,
-            retry_after: Some("7".into()),
-            ..Answer::default()
-        };
+        let answer = Answer { status, retry_after: Some("7".into()), ..Answer::default() };
         let judged = judge(&answer, Timestamp::default());
         assert_eq!(judged.freeze, freeze.map(Span::from_secs), "{status}");
         let retry_after = Some(Span::from_secs(7));
-        assert_eq!(
-            judged.verdict,
-            Verdict::Later {
-                retry_after,
-                reason: Reason::Exhausted
-            }
-        );
+        assert_eq!(judged.verdict, Verdict::Later { retry_after, reason: Reason::Exhausted });
     }
 }

@@ -96,11 +96,7 @@ pub struct Worker {
 
 impl Worker {
     /// A worker without partitions.
-    pub fn new(
-        around: Surroundings,
-        lanes: Lanes<Incoming>,
-        commands: blocking::Sender<Command>,
-    ) -> Self {
+    pub fn new(around: Surroundings, lanes: Lanes<Incoming>, commands: blocking::Sender<Command>) -> Self {
         Self {
             around: Arc::new(around),
             lanes,
@@ -133,7 +129,8 @@ impl Worker {
     fn take(&mut self, event: Event) {
         match event {
             Event::Assigned(partitions) => {
-                partitions.into_iter().for_each(|p| self.lanes.assign(p))
+                partitions.into_iter().for_each(|p| self.lanes.assign(p));
+                self.around.observer.assigned(&self.around.sink);
             }
             Event::Record(partition, offset, time, record) => {
                 let key = record.key.clone().unwrap_or_default();
@@ -142,11 +139,7 @@ impl Worker {
             }
             Event::Revoking(partitions, answer) => {
                 self.lanes.revoke(&partitions);
-                self.draining.push(Draining {
-                    partitions,
-                    deadline: Instant::now() + DRAIN,
-                    answer,
-                });
+                self.draining.push(Draining { partitions, deadline: Instant::now() + DRAIN, answer });
             }
             Event::Lost(partitions) => {
                 self.lanes.release(&partitions);
@@ -157,28 +150,17 @@ impl Worker {
     fn start_jobs(&mut self) {
         loop {
             let job = {
-                let mut gate = self
-                    .around
-                    .gate
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
+                let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
                 self.lanes.next(self.clock.now(), &mut gate)
             };
             match job {
                 None => return,
                 Some(Job::GiveUp(given_up)) => self.bury(given_up),
-                Some(Job::Attempt {
-                    ticket,
-                    record,
-                    number,
-                    minimal,
-                }) => {
+                Some(Job::Attempt { ticket, record, number, minimal }) => {
                     let around = self.around.clone();
                     let task = self.tasks.spawn(attempt(around, record, number, minimal));
                     self.tickets.insert(task.id(), ticket);
-                    self.around
-                        .observer
-                        .in_flight(&self.around.sink, self.lanes.in_flight());
+                    self.around.observer.in_flight(&self.around.sink, self.lanes.in_flight());
                 }
             }
         }
@@ -193,23 +175,13 @@ impl Worker {
             Ok((_, Done::Attempt(judged, after_event))) => self.finish(ticket, judged, after_event),
             Ok((_, Done::Buried(reason))) => {
                 self.lanes.buried(ticket);
-                self.around
-                    .observer
-                    .dead_lettered(&self.around.sink, reason);
+                self.around.observer.dead_lettered(&self.around.sink, reason);
             }
             Err(error) => {
                 // Our own fault: the alert must not be lost by it.
                 tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
-                let later = Verdict::Later {
-                    retry_after: None,
-                    reason: Reason::Exhausted,
-                };
-                let judged = Judged::failed(
-                    later,
-                    AttemptResult::Unexpected,
-                    None,
-                    "the attempt broke down",
-                );
+                let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
+                let judged = Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down");
                 self.finish(ticket, judged, None);
             }
         }
@@ -218,11 +190,7 @@ impl Worker {
     fn finish(&mut self, ticket: Ticket, judged: Judged, after_event: Option<Duration>) {
         let now = self.clock.now();
         if let Some(length) = judged.freeze {
-            self.around
-                .gate
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .freeze(now, length);
+            self.around.gate.lock().unwrap_or_else(PoisonError::into_inner).freeze(now, length);
         }
         let (sink, observer) = (&self.around.sink, &self.around.observer);
         observer.attempted(sink, judged.result);
@@ -264,11 +232,7 @@ impl Worker {
         );
         let task = self.tasks.spawn(async move {
             while let Err(error) = around.graveyard.bury(&letter).await {
-                tracing::error!(
-                    sink = around.sink,
-                    error,
-                    "the dead letter is not written yet"
-                );
+                tracing::error!(sink = around.sink, error, "the dead letter is not written yet");
                 tokio::time::sleep(BURY_AGAIN).await;
             }
             Done::Buried(reason)
@@ -292,9 +256,7 @@ impl Worker {
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
                 let _ = drain.answer.send(self.lanes.release(&drain.partitions));
-                self.around
-                    .observer
-                    .in_flight(&self.around.sink, self.lanes.in_flight());
+                self.around.observer.in_flight(&self.around.sink, self.lanes.in_flight());
             }
         }
     }
@@ -308,26 +270,14 @@ impl Worker {
 }
 
 /// One attempt, start to end.
-async fn attempt(
-    around: Arc<Surroundings>,
-    record: Arc<Incoming>,
-    number: u32,
-    minimal: bool,
-) -> Done {
+async fn attempt(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Done {
     let value = record.value.as_deref().unwrap_or_default();
     let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
         let never = Verdict::Never(Reason::Message);
         let detail = "the record's value is no alert";
-        return Done::Attempt(
-            Judged::failed(never, AttemptResult::Message, None, detail),
-            None,
-        );
+        return Done::Attempt(Judged::failed(never, AttemptResult::Message, None, detail), None);
     };
-    let judged = around
-        .destination
-        .attempt(value, &alert, minimal)
-        .await
-        .judged;
+    let judged = around.destination.attempt(value, &alert, minimal).await.judged;
     let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
     if judged.verdict == Verdict::Delivered {
         tracing::info!(sink, alert = %alert.id, rule = alert.rule, lead, status = judged.status, number, "delivered");
@@ -339,10 +289,7 @@ async fn attempt(
         );
     }
     let after_ms = (wall_clock() - alert.trigger.time).as_millis();
-    Done::Attempt(
-        judged,
-        Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))),
-    )
+    Done::Attempt(judged, Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))))
 }
 
 /// All that a log says of a lead: eight hexadecimal digits.

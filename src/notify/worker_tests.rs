@@ -18,10 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Letters(Mutex<Vec<DeadLetter>>, AtomicUsize);
 
 impl Graveyard for Letters {
-    fn bury<'a>(
-        &'a self,
-        letter: &'a DeadLetter,
-    ) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
+    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
         Box::pin(async {
             if self.1.fetch_add(1, Ordering::Relaxed) == 0 {
                 return Err("the broker is away".to_owned()); // the first try always fails
@@ -36,6 +33,7 @@ impl Graveyard for Letters {
 struct Attempts(AtomicUsize);
 
 impl Observer for Attempts {
+    fn assigned(&self, _: &str) {}
     fn attempted(&self, _: &str, _: AttemptResult) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -70,19 +68,10 @@ impl Driven {
         };
         let (events, received) = mpsc::channel(64);
         let (sender, commands) = blocking::channel();
-        let bounds = Bounds {
-            in_flight: 8,
-            tracked: 2_000,
-        };
+        let bounds = Bounds { in_flight: 8, tracked: 2_000 };
         let lanes = Lanes::new(bounds, Span::from_millis(max_age.as_millis() as i64));
         tokio::spawn(Worker::new(around, lanes, sender).run(received));
-        Self {
-            events,
-            commands,
-            letters,
-            attempts,
-            committed: -1,
-        }
+        Self { events, commands, letters, attempts, committed: -1 }
     }
 
     async fn feed(&self, offset: i64, lead: &str) {
@@ -98,10 +87,7 @@ impl Driven {
     }
 
     async fn assign(&self) {
-        self.events
-            .send(Event::Assigned(vec![P0]))
-            .await
-            .expect("the worker lives");
+        self.events.send(Event::Assigned(vec![P0])).await.expect("the worker lives");
     }
 
     /// Polls until the commit has come this far.
@@ -110,11 +96,7 @@ impl Driven {
             while let Ok(command) = self.commands.try_recv() {
                 if let Command::Commit(commits) = command {
                     let next = commits[0].1.get();
-                    assert!(
-                        next > self.committed,
-                        "went back from {} to {next}",
-                        self.committed
-                    );
+                    assert!(next > self.committed, "went back from {} to {next}", self.committed);
                     self.committed = next;
                 }
             }
@@ -134,10 +116,7 @@ async fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
 }
 
 fn ids(requests: &[Request]) -> Vec<u128> {
-    requests
-        .iter()
-        .map(|r| u128::from_str_radix(&r.headers["webhook-id"], 16).expect("an id"))
-        .collect()
+    requests.iter().map(|r| u128::from_str_radix(&r.headers["webhook-id"], 16).expect("an id")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,24 +130,13 @@ async fn a_failed_attempt_is_repeated_with_the_same_id_and_committed_after_its_o
     wait_for("the first attempt", || receiver.seen().len() == 1).await;
     sink.commits_to(0).await;
     sink.commits_to(2).await;
-    assert_eq!(
-        ids(&receiver.seen()),
-        [0, 0, 1],
-        "the second alert of the lead waits for the first"
-    );
+    assert_eq!(ids(&receiver.seen()), [0, 0, 1], "the second alert of the lead waits for the first");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_lead_does_not_hold_up_others_and_a_slow_sink_not_a_fast_one() {
-    let is_bad =
-        |request: &Request| String::from_utf8_lossy(&request.body).contains(r#""key":"bad""#);
-    let receiver = Receiver::start(move |_, r| {
-        if is_bad(r) {
-            Reply::Hang
-        } else {
-            Reply::Answer(200, "", "")
-        }
-    });
+    let is_bad = |request: &Request| String::from_utf8_lossy(&request.body).contains(r#""key":"bad""#);
+    let receiver = Receiver::start(move |_, r| if is_bad(r) { Reply::Hang } else { Reply::Answer(200, "", "") });
     let slow = Receiver::start(|_, _| Reply::Slow(15_000));
     let mut fast_sink = Driven::start(&receiver.webhook(10_000), Duration::from_secs(3_600));
     let slow_sink = Driven::start(&slow.webhook(20_000), Duration::from_secs(3_600));
@@ -176,29 +144,13 @@ async fn a_hanging_lead_does_not_hold_up_others_and_a_slow_sink_not_a_fast_one()
     for sink in [&fast_sink, &slow_sink] {
         sink.assign().await;
         for offset in 0..40 {
-            sink.feed(
-                offset,
-                if offset == 5 {
-                    "bad"
-                } else {
-                    ["a", "b", "c"][offset as usize % 3]
-                },
-            )
-            .await;
+            sink.feed(offset, if offset == 5 { "bad" } else { ["a", "b", "c"][offset as usize % 3] }).await;
         }
     }
     wait_for("all but the hanging one", || receiver.seen().len() == 40).await;
     fast_sink.commits_to(5).await;
-    assert!(
-        begun.elapsed() < Duration::from_secs(9),
-        "{:?}",
-        begun.elapsed()
-    );
-    assert_eq!(
-        slow.seen().len(),
-        4,
-        "one attempt per lead, and nothing else, is under way at the slow sink"
-    );
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert_eq!(slow.seen().len(), 4, "one attempt per lead, and nothing else, is under way at the slow sink");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,9 +164,7 @@ async fn what_is_given_up_is_committed_when_the_dead_letter_is_safe() {
     let letters = sink.letters.0.lock().expect("not poisoned");
     let header = |name: &str| {
         let found = letters[0].headers.iter().find(|(n, _)| n == name);
-        found
-            .and_then(|(_, value)| String::from_utf8(value.clone()?).ok())
-            .unwrap_or_default()
+        found.and_then(|(_, value)| String::from_utf8(value.clone()?).ok()).unwrap_or_default()
     };
     assert_eq!((letters.len(), receiver.seen().len()), (1, 2));
     #[rustfmt::skip]
@@ -235,15 +185,8 @@ async fn a_record_that_is_no_alert_is_given_up_and_the_rest_goes_on() {
     let receiver = Receiver::start(|_, _| Reply::Answer(200, "", ""));
     let mut sink = Driven::start(&receiver.webhook(5_000), Duration::from_secs(3_600));
     sink.assign().await;
-    let broken = Incoming {
-        key: Some(b"a".to_vec()),
-        value: Some(b"{}".to_vec()),
-        headers: vec![],
-    };
-    sink.events
-        .send(Event::Record(P0, Offset(0), None, broken))
-        .await
-        .expect("the worker lives");
+    let broken = Incoming { key: Some(b"a".to_vec()), value: Some(b"{}".to_vec()), headers: vec![] };
+    sink.events.send(Event::Record(P0, Offset(0), None, broken)).await.expect("the worker lives");
     sink.feed(1, "a").await;
     sink.commits_to(2).await;
     assert_eq!(sink.letters.0.lock().expect("not poisoned").len(), 1);
@@ -259,13 +202,8 @@ async fn gone_keeps_the_backlog() {
     wait_for("the answer", || receiver.seen().len() == 1).await;
     sink.feed(1, "b").await;
     let (answer, commits) = blocking::sync_channel(1);
-    sink.events
-        .send(Event::Revoking(vec![P0], answer))
-        .await
-        .expect("the worker lives");
-    let commits = tokio::task::spawn_blocking(move || commits.recv_timeout(DEADLINE))
-        .await
-        .expect("it ends");
+    sink.events.send(Event::Revoking(vec![P0], answer)).await.expect("the worker lives");
+    let commits = tokio::task::spawn_blocking(move || commits.recv_timeout(DEADLINE)).await.expect("it ends");
     assert_eq!(commits.expect("an answer")[0].1.get(), 0);
     sink.commits_to(0).await;
     assert!(sink.letters.0.lock().expect("not poisoned").is_empty());
@@ -280,13 +218,8 @@ async fn a_revoke_waits_for_what_is_under_way_and_starts_nothing() {
     sink.feed(1, "a").await;
     wait_for("the first attempt", || receiver.seen().len() == 1).await;
     let (answer, commits) = blocking::sync_channel(1);
-    sink.events
-        .send(Event::Revoking(vec![P0], answer))
-        .await
-        .expect("the worker lives");
-    let commits = tokio::task::spawn_blocking(move || commits.recv_timeout(DEADLINE))
-        .await
-        .expect("it ends");
+    sink.events.send(Event::Revoking(vec![P0], answer)).await.expect("the worker lives");
+    let commits = tokio::task::spawn_blocking(move || commits.recv_timeout(DEADLINE)).await.expect("it ends");
     assert_eq!(commits.expect("an answer")[0].1.get(), 1);
     assert_eq!(receiver.seen().len(), 1);
 }
@@ -304,16 +237,9 @@ async fn after_429_nothing_is_sent_before_retry_after_is_over() {
     let begun = Instant::now();
     sink.commits_to(0).await;
     // Only when its answer is read does the freeze hold for another lead.
-    wait_for("its answer", || {
-        sink.attempts.0.load(Ordering::Relaxed) == 1
-    })
-    .await;
+    wait_for("its answer", || sink.attempts.0.load(Ordering::Relaxed) == 1).await;
     sink.feed(1, "b").await;
     sink.commits_to(2).await;
-    assert!(
-        begun.elapsed() >= Duration::from_millis(1_900),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() >= Duration::from_millis(1_900), "{:?}", begun.elapsed());
     assert_eq!(receiver.seen().len(), 3);
 }

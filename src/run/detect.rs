@@ -58,11 +58,7 @@ impl Detector {
         read_headers(message, headers);
         let offset = message.offset();
         let time = message.time().filter(|time| *time >= Timestamp::MIN);
-        let record = Record {
-            value: message.value(),
-            headers,
-            time,
-        };
+        let record = Record { value: message.value(), headers, time };
         match self.decoder.decode(record) {
             Ok(event) => {
                 if message.key() != Some(event.lead.as_bytes()) {
@@ -73,11 +69,7 @@ impl Detector {
                         ForeignKey { source, lead }.tell();
                     }
                 }
-                let input = Input::Event {
-                    event: &event,
-                    position: offset.0,
-                    record_time: time,
-                };
+                let input = Input::Event { event: &event, position: offset.0, record_time: time };
                 lane.engine.step(input, &mut self.outputs);
                 self.tally.step(&self.outputs);
                 if let Some(view) = &self.view {

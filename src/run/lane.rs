@@ -23,10 +23,7 @@ pub(super) struct Lane {
 
 impl Lane {
     fn new(rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution) -> Self {
-        let origin = Origin::Topic {
-            topic: topic.into(),
-            partition,
-        };
+        let origin = Origin::Topic { topic: topic.into(), partition };
         let next = Offset(begin.offset().0 - 1).next();
         Self {
             engine: restore(Engine::new(Arc::clone(rules), origin.clone())),
@@ -74,13 +71,7 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn open(
-        &mut self,
-        rules: &Arc<RuleSet>,
-        topic: &str,
-        partition: Partition,
-        begin: Resolution,
-    ) {
+    pub(super) fn open(&mut self, rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution) {
         let lane = Lane::new(rules, topic, partition, begin);
         self.by_partition.insert(partition, lane);
     }
@@ -96,9 +87,7 @@ impl Lanes {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Partition, &Lane)> {
-        self.by_partition
-            .iter()
-            .map(|(partition, lane)| (*partition, lane))
+        self.by_partition.iter().map(|(partition, lane)| (*partition, lane))
     }
 
     /// Whether there are offsets to commit.
@@ -157,10 +146,7 @@ mod tests {
     }
 
     fn offsets(lanes: &Lanes) -> Vec<(i32, i64)> {
-        lanes
-            .offsets()
-            .map(|(partition, next)| (partition.0, next.get()))
-            .collect()
+        lanes.offsets().map(|(partition, next)| (partition.0, next.get())).collect()
     }
 
     #[test]
@@ -173,11 +159,7 @@ mod tests {
         lanes.commit();
         assert_eq!(offsets(&lanes), []);
         lanes.get_mut(Partition(3)).expect("open").done(Offset(15));
-        assert_eq!(
-            lanes.roll_back(),
-            [(Partition(3), Offset(15))],
-            "read again from the commit"
-        );
+        assert_eq!(lanes.roll_back(), [(Partition(3), Offset(15))], "read again from the commit");
         assert_eq!(offsets(&lanes), []);
     }
 

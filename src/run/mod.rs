@@ -2,11 +2,13 @@
 //!
 //! One thread owns a group member, its partitions' engines and a producer; nothing of a lead is shared.
 
+mod deliveries;
 pub mod demo;
 mod detect;
 mod encode;
 mod lane;
 mod round;
+pub mod service;
 pub mod shown;
 pub mod simulate;
 mod startup;
@@ -143,10 +145,9 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(text) | Self::Config(text) | Self::Broken(text) => f.write_str(text),
-            Self::Fenced { instance } => write!(
-                f,
-                "fenced: another process runs as instance {instance}; give each its own `instance:`"
-            ),
+            Self::Fenced { instance } => {
+                write!(f, "fenced: another process runs as instance {instance}; give each its own `instance:`")
+            }
         }
     }
 }
@@ -156,9 +157,7 @@ impl std::error::Error for RunError {}
 impl RunError {
     fn of_source(error: SourceError, instance: &str) -> Self {
         match error {
-            SourceError::Fenced => Self::Fenced {
-                instance: instance.to_owned(),
-            },
+            SourceError::Fenced => Self::Fenced { instance: instance.to_owned() },
             SourceError::Away(text) => Self::Unreachable(text),
             SourceError::Broken(text) => Self::Broken(text),
         }
@@ -166,11 +165,10 @@ impl RunError {
 
     fn of_publish(error: PublishError, instance: &str) -> Self {
         match error {
-            PublishError::Fenced => Self::Fenced {
-                instance: instance.to_owned(),
-            },
+            PublishError::Fenced => Self::Fenced { instance: instance.to_owned() },
             PublishError::GaveUp => Self::Unreachable(
-                "the brokers did not answer while stopping: the last round is not committed, it will be done again".to_owned(),
+                "the brokers did not answer while stopping: the last round is not committed, it will be done again"
+                    .to_owned(),
             ),
             PublishError::Aborted(text) | PublishError::Broken(text) => Self::Broken(text),
             PublishError::TooLarge => Self::Broken("a record is too large for its topic".to_owned()),
@@ -196,15 +194,9 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The last of the workers has its partitions: the service consumes.
+    /// The last of workers and sinks has its partitions: the service consumes.
     fn running(&self) {
-        Running {
-            group: &self.settings.group,
-            instance: &self.settings.instance,
-            topic: &self.settings.topics.events,
-            workers: self.settings.workers,
-        }
-        .tell();
+        running(&self.settings);
     }
 }
 
@@ -213,22 +205,51 @@ impl Shared {
 /// # Errors
 /// [`RunError`], after all workers have ended.
 pub fn start(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<(), RunError> {
+    match prepare(settings, rules, hooks)? {
+        Some(service) => service.run(),
+        None => Ok(()),
+    }
+}
+
+/// A service whose brokers answer and whose topics are there; it consumes nothing yet.
+pub struct Service {
+    shared: Shared,
+    probe: Probe,
+}
+
+/// Waits for the brokers and sees to the topics. `None` if it was told to stop meanwhile. Blocks.
+///
+/// # Errors
+/// [`RunError`]: a topic is missing, or librdkafka refuses the configuration.
+pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<Option<Service>, RunError> {
     let log = BrokerLog::default();
-    let probe =
-        Probe::new(&settings.kafka, &settings.group, log.clone()).map_err(RunError::of_probe)?;
+    let probe = Probe::new(&settings.kafka, &settings.group, log.clone()).map_err(RunError::of_probe)?;
     let Some(known) = startup::prepare(&settings, &probe, &hooks.stop)? else {
-        return Ok(());
+        return Ok(None);
     };
     log.started();
     hooks.readiness.set_connected(true);
-    hooks.readiness.expect_workers(settings.workers);
-    let shared = Shared {
-        settings: Arc::new(settings),
-        rules,
-        hooks,
-        log,
-        known,
-    };
+    hooks.readiness.expect(settings.workers + settings.sinks.len());
+    let settings = Arc::new(settings);
+    Ok(Some(Service { shared: Shared { settings, rules, hooks, log, known }, probe }))
+}
+
+impl Service {
+    /// Runs until it is told to stop. Blocks.
+    ///
+    /// # Errors
+    /// [`RunError`], after all workers have ended.
+    pub fn run(self) -> Result<(), RunError> {
+        work(&self.shared, &self.probe)
+    }
+
+    /// What it runs with.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+}
+
+fn work(shared: &Shared, probe: &Probe) -> Result<(), RunError> {
     let workers = (0..shared.settings.workers)
         .map(|number| spawn(number, shared.clone()))
         .collect::<Result<Vec<_>, _>>()
@@ -236,31 +257,25 @@ pub fn start(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<()
             shared.hooks.stop.stop();
             RunError::Broken(format!("no thread for a worker: {error}"))
         })?;
-    watch(&shared, &probe, &workers);
+    watch(shared, probe, &workers);
     shared.hooks.readiness.set_stopping();
     // The first error is the cause; the others were told to stop because of it.
     workers.into_iter().map(join).fold(Ok(()), Result::and)
 }
 
 fn spawn(number: usize, shared: Shared) -> std::io::Result<JoinHandle<Result<(), RunError>>> {
-    thread::Builder::new()
-        .name(format!("worker-{number}"))
-        .spawn(move || {
-            let stop = shared.hooks.stop.clone();
-            let result = worker::run(number, shared);
-            if result.is_err() {
-                stop.stop();
-            }
-            result
-        })
+    thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let stop = shared.hooks.stop.clone();
+        let result = worker::run(number, shared);
+        if result.is_err() {
+            stop.stop();
+        }
+        result
+    })
 }
 
 fn join(worker: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {
-    let bug = |_| {
-        Err(RunError::Broken(
-            "a worker panicked: this is a bug".to_owned(),
-        ))
-    };
+    let bug = |_| Err(RunError::Broken("a worker panicked: this is a bug".to_owned()));
     worker.join().unwrap_or_else(bug)
 }
 
@@ -285,12 +300,16 @@ fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunErr
     shared.hooks.stop.stop();
 }
 
+/// Tells that the service consumes.
+fn running(settings: &Settings) {
+    let (group, instance) = (&settings.group, &settings.instance);
+    Running { group, instance, topic: &settings.topics.events, workers: settings.workers }.tell();
+}
+
 /// The wall clock in Unix milliseconds.
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-    })
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -302,10 +321,7 @@ mod tests {
         let fenced = RunError::of_publish(PublishError::Fenced, "hot-1");
         assert_eq!(fenced.exit_code(), 75);
         assert!(fenced.to_string().contains("instance hot-1"), "{fenced}");
-        assert_eq!(
-            RunError::of_source(SourceError::Fenced, "hot-1").exit_code(),
-            75
-        );
+        assert_eq!(RunError::of_source(SourceError::Fenced, "hot-1").exit_code(), 75);
         let away = ProbeFault::Away("cannot reach Kafka".to_owned());
         assert_eq!(RunError::of_probe(away).exit_code(), 69);
         let config = ProbeFault::Config("refused".to_owned());

@@ -72,10 +72,7 @@ impl Round {
     /// What was committed: the alerts, and the times of the records that announced them. Empty afterwards.
     pub(super) fn take_committed(
         &mut self,
-    ) -> (
-        std::vec::Drain<'_, Arc<Alert>>,
-        std::vec::Drain<'_, Option<Timestamp>>,
-    ) {
+    ) -> (std::vec::Drain<'_, Arc<Alert>>, std::vec::Drain<'_, Option<Timestamp>>) {
         self.records.clear();
         self.bytes = 0;
         self.first_alert = None;
@@ -112,11 +109,8 @@ impl Round {
             return true;
         }
         if let Some(first) = self.first_alert {
-            let linger = if pace.backlog {
-                (pace.commit_took * CATCH_UP_FACTOR).clamp(LINGER, LONGEST_LINGER)
-            } else {
-                LINGER
-            };
+            let linger =
+                if pace.backlog { (pace.commit_took * CATCH_UP_FACTOR).clamp(LINGER, LONGEST_LINGER) } else { LINGER };
             if pace.idle || now.duration_since(first) >= linger {
                 return true;
             }
@@ -131,12 +125,7 @@ mod tests {
     use crate::sink::Target;
 
     fn record() -> Outgoing {
-        Outgoing {
-            target: Target::DeadLetters,
-            key: None,
-            value: Some(vec![0; 10]),
-            headers: Vec::new(),
-        }
+        Outgoing { target: Target::DeadLetters, key: None, value: Some(vec![0; 10]), headers: Vec::new() }
     }
 
     #[test]
@@ -156,10 +145,7 @@ mod tests {
             (Some(100_000), 120_000, false, true,  true,  true,  "in catch-up four commits' time"),
         ];
         for (alert_since, now, idle, backlog, moved, due, why) in rows {
-            let round = Round {
-                first_alert: alert_since.map(at),
-                ..Round::default()
-            };
+            let round = Round { first_alert: alert_since.map(at), ..Round::default() };
             let pace = Pace {
                 idle,
                 backlog,

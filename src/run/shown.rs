@@ -9,23 +9,14 @@ use crate::core::rule::RuleSet;
 pub fn seen(view: &View, rules: &RuleSet, event: &Event<'_>, outputs: &Outputs) {
     let decided = |decision: &Decision| name(rules, decision);
     let decisions: Vec<Decided<&str>> = outputs.decisions.iter().filter_map(decided).collect();
-    view.seen(
-        event.lead,
-        event.time,
-        event.label(),
-        outputs.outcome.name(),
-        &decisions,
-    );
+    view.seen(event.lead, event.time, event.label(), outputs.outcome.name(), &decisions);
 }
 
 /// A decision with the names of the rules file.
 fn name<'a>(rules: &'a RuleSet, decision: &Decision) -> Option<Decided<&'a str>> {
     let spec = rules.spec();
     let by = match decision.verdict {
-        Verdict::Suppressed(index) => spec
-            .suppress
-            .get(usize::from(index))
-            .map(|held| held.name.as_str()),
+        Verdict::Suppressed(index) => spec.suppress.get(usize::from(index)).map(|held| held.name.as_str()),
         _ => None,
     };
     let until = match decision.verdict {
@@ -78,10 +69,7 @@ mod tests {
                     hotlead_events_total{outcome=\"ignored\"} 3\nhotlead_alerts_total{rule=\"a b\"} 2\n\
                     hotlead_alerts_total{rule=\"c\"} 1\nhotlead_leads{partition=\"0\"} 4\nhotlead_leads{partition=\"1\"} 5\n# EOF\n";
         let counters = counters(text);
-        assert_eq!(
-            counters.events,
-            [("applied".to_owned(), 12), ("ignored".to_owned(), 3)].into()
-        );
+        assert_eq!(counters.events, [("applied".to_owned(), 12), ("ignored".to_owned(), 3)].into());
         assert_eq!((counters.alerts, counters.leads), (3, 9));
     }
 }

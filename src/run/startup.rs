@@ -16,22 +16,14 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Asks until it knows; `None` if it was told to stop meanwhile.
-pub(super) fn prepare(
-    settings: &Settings,
-    probe: &Probe,
-    stop: &Stop,
-) -> Result<Option<Known>, RunError> {
+pub(super) fn prepare(settings: &Settings, probe: &Probe, stop: &Stop) -> Result<Option<Known>, RunError> {
     let mut retry = FIRST_RETRY;
     while !stop.is_told() {
         match try_once(settings, probe) {
             Ok(known) => return Ok(Some(known)),
             Err(Trouble::Final(error)) => return Err(error),
             Err(Trouble::Away(reason)) => {
-                BrokersAway {
-                    reason: &reason,
-                    retry_after: retry,
-                }
-                .tell();
+                BrokersAway { reason: &reason, retry_after: retry }.tell();
                 stop.wait(retry);
                 retry = (retry * 2).min(LONGEST_RETRY);
             }
@@ -67,20 +59,14 @@ fn try_once(settings: &Settings, probe: &Probe) -> Result<Known, Trouble> {
     if !missing.is_empty() {
         create_topics(settings, missing)?;
     }
-    Ok(Known {
-        new_group: !probe.has_committed(events, partitions, ASK)?,
-        partitions,
-    })
+    Ok(Known { new_group: !probe.has_committed(events, partitions, ASK)?, partitions })
 }
 
 fn create_topics(settings: &Settings, missing: Vec<TopicSpec>) -> Result<(), Trouble> {
     let created = missing.clone();
     match create(&settings.kafka, missing) {
         Ok(()) => {
-            for TopicSpec {
-                name, partitions, ..
-            } in created
-            {
+            for TopicSpec { name, partitions, .. } in created {
                 let topic = name.as_str();
                 TopicCreated { topic, partitions }.tell();
             }
@@ -103,8 +89,7 @@ fn no_events_topic(settings: &Settings) -> RunError {
             replication_factor: settings.topics.replication_factor,
             config: Vec::new(),
         },
-        reason: "events are read from it and hotlead does not create it (topics.events names it)"
-            .to_owned(),
+        reason: "events are read from it and hotlead does not create it (topics.events names it)".to_owned(),
     };
     RunError::Unreachable(instructions(&settings.kafka.bootstrap(), &[missing]))
 }

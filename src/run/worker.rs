@@ -57,10 +57,7 @@ impl Worker {
         let settings = &shared.settings;
         let id = format!("{}-{}-{number}", settings.group, settings.instance);
         let (delivery, instance) = match shared.hooks.mode {
-            Mode::Transactional => (
-                Delivery::Transactional { id: id.clone() },
-                Some(id.as_str()),
-            ),
+            Mode::Transactional => (Delivery::Transactional { id: id.clone() }, Some(id.as_str())),
             Mode::Plain => (Delivery::Plain, None),
         };
         let stop = shared.hooks.stop.clone();
@@ -73,12 +70,7 @@ impl Worker {
         };
         let member = Member::join(kafka, &settings.group, instance, &topics.events, log)
             .map_err(|error| RunError::of_source(error, &settings.instance))?;
-        let rules = shared
-            .rules
-            .spec()
-            .rules
-            .iter()
-            .map(|rule| rule.id.as_str());
+        let rules = shared.rules.spec().rules.iter().map(|rule| rule.id.as_str());
         let now = Instant::now();
         Ok(Some(Self {
             number,
@@ -153,8 +145,7 @@ impl Worker {
             }
             // A partition that we do not own any more has no lane: its new owner reads the record.
             if let Some((_, lane)) = &mut lane {
-                self.detector
-                    .take(message, &mut headers, lane, &mut self.round);
+                self.detector.take(message, &mut headers, lane, &mut self.round);
             }
         }
         drop(batch);
@@ -179,13 +170,7 @@ impl Worker {
         loop {
             match self.member.ends(partition) {
                 Ok((earliest, _)) => {
-                    OffsetsLost {
-                        topic,
-                        partition,
-                        wanted,
-                        earliest,
-                    }
-                    .tell(&self.shared.hooks.metrics);
+                    OffsetsLost { topic, partition, wanted, earliest }.tell(&self.shared.hooks.metrics);
                     lane.resume_at(earliest);
                     // Fetching has ended for this partition, so it has to be assigned anew.
                     return self.restart(&[(partition, earliest)]);
@@ -230,8 +215,7 @@ impl Worker {
         let offsets = self.member.offsets(self.lanes.offsets()).map_err(broken)?;
         let no_group = || PublishError::Broken("the consumer has no group".to_owned());
         let group = self.member.group().ok_or_else(no_group)?;
-        self.outbox
-            .publish(self.round.records(), &offsets, &group)?;
+        self.outbox.publish(self.round.records(), &offsets, &group)?;
         if self.outbox.holds_offsets() {
             return Ok(());
         }
@@ -245,12 +229,7 @@ impl Worker {
         let took = started.elapsed();
         self.lanes.commit();
         self.labels.add(&mut self.detector.tally);
-        Committed {
-            took,
-            alerts: self.round.alerts(),
-            dead_letters: self.round.dead_letters(),
-        }
-        .tell(metrics);
+        Committed { took, alerts: self.round.alerts(), dead_letters: self.round.dead_letters() }.tell(metrics);
         let now = now_ms();
         let (alerts, times) = self.round.take_committed();
         for time in times.flatten() {
@@ -267,10 +246,7 @@ impl Worker {
         self.reposition = self.lanes.roll_back();
         self.round.clear();
         self.detector.tally.clear();
-        self.shared
-            .hooks
-            .stop
-            .wait(BACKOFF * (1 << self.aborts.min(5)));
+        self.shared.hooks.stop.wait(BACKOFF * (1 << self.aborts.min(5)));
         self.aborts += 1;
     }
 
@@ -296,9 +272,7 @@ impl Worker {
     fn restart(&self, positions: &[(Partition, Offset)]) -> Result<(), RunError> {
         let partitions: Vec<_> = positions.iter().map(|(partition, _)| *partition).collect();
         let restarted = self.member.unassign(&partitions);
-        restarted
-            .and_then(|()| self.member.assign(positions))
-            .map_err(|error| self.source(error))
+        restarted.and_then(|()| self.member.assign(positions)).map_err(|error| self.source(error))
     }
 
     fn apply(&mut self, change: Change) -> Result<(), RunError> {
@@ -334,22 +308,15 @@ impl Worker {
         for (partition, begin) in begins {
             let restoring = Instant::now();
             self.lanes.open(&self.shared.rules, topic, partition, begin);
-            self.shared
-                .hooks
-                .metrics
-                .restored_after(restoring.elapsed().as_secs_f64());
+            self.shared.hooks.metrics.restored_after(restoring.elapsed().as_secs_f64());
             positions.push((partition, begin.offset()));
         }
         self.member.assign(&positions).map_err(|e| self.source(e))?;
-        Assigned {
-            worker: self.number,
-            partitions: &positions,
-        }
-        .tell();
+        Assigned { worker: self.number, partitions: &positions }.tell();
         self.observe(Instant::now());
         if !self.assigned {
             self.assigned = true;
-            if self.shared.hooks.readiness.worker_assigned() {
+            if self.shared.hooks.readiness.assigned() {
                 self.shared.running();
             }
         }
@@ -358,21 +325,13 @@ impl Worker {
 
     fn give_back(&mut self, partitions: &[Partition], lost: bool) -> Result<(), RunError> {
         self.lanes.close(partitions);
-        self.reposition
-            .retain(|(partition, _)| !partitions.contains(partition));
-        self.member
-            .unassign(partitions)
-            .map_err(|e| self.source(e))?;
-        Revoked {
-            worker: self.number,
-            partitions,
-            lost,
-            topic: &self.shared.settings.topics.events,
-        }
-        .tell(&self.shared.hooks.metrics);
+        self.reposition.retain(|(partition, _)| !partitions.contains(partition));
+        self.member.unassign(partitions).map_err(|e| self.source(e))?;
+        Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
+            .tell(&self.shared.hooks.metrics);
         if lost && self.assigned {
             self.assigned = false;
-            self.shared.hooks.readiness.worker_unassigned();
+            self.shared.hooks.readiness.unassigned();
         }
         Ok(())
     }

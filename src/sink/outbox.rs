@@ -131,10 +131,7 @@ impl Outbox {
             config.set("transactional.id", id);
             config.set("transaction.timeout.ms", "10000");
         }
-        let deliveries = Deliveries {
-            log,
-            failed: Mutex::default(),
-        };
+        let deliveries = Deliveries { log, failed: Mutex::default() };
         let producer: BaseProducer<Deliveries> = config
             .create_with_context(deliveries)
             .map_err(|error| PublishError::Broken(format!("the producer refuses: {error}")))?;
@@ -247,8 +244,7 @@ impl Outbox {
     /// Ends the transaction without a trace.
     fn abort(&self) -> Result<(), PublishError> {
         // With records in flight the call would wait for reports that only we can fetch.
-        self.producer
-            .purge(PurgeConfig::default().queue().inflight());
+        self.producer.purge(PurgeConfig::default().queue().inflight());
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(1));
         }
@@ -259,10 +255,7 @@ impl Outbox {
     }
 
     /// Makes a call, again as long as the error says so.
-    fn insist(
-        &self,
-        call: impl Fn(&BaseProducer<Deliveries>) -> KafkaResult<()>,
-    ) -> Result<(), PublishError> {
+    fn insist(&self, call: impl Fn(&BaseProducer<Deliveries>) -> KafkaResult<()>) -> Result<(), PublishError> {
         loop {
             let Err(error) = call(&self.producer) else {
                 return Ok(());

@@ -35,28 +35,18 @@ impl TopicSpec {
             replication_factor: topics.replication_factor,
             config,
         };
-        let kept = |days: u64| {
-            vec![
-                ("cleanup.policy", "delete".to_owned()),
-                ("retention.ms", (days * DAY_MS).to_string()),
-            ]
-        };
+        let kept =
+            |days: u64| vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", (days * DAY_MS).to_string())];
         let mut dead_letter = kept(30);
         // Whatever came in must go out, with a few headers more and perhaps compressed less well.
         dead_letter.push(("max.message.bytes", MAX_SENT_RECORD.to_string()));
-        vec![
-            spec(&topics.alerts, kept(7)),
-            spec(&topics.dead_letter, dead_letter),
-        ]
+        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter)]
     }
 
     fn command(&self, brokers: &str) -> String {
-        let Self {
-            name, partitions, ..
-        } = self;
-        let mut command = format!(
-            "kafka-topics.sh --bootstrap-server {brokers} --create --topic {name} --partitions {partitions}"
-        );
+        let Self { name, partitions, .. } = self;
+        let mut command =
+            format!("kafka-topics.sh --bootstrap-server {brokers} --create --topic {name} --partitions {partitions}");
         if let Some(factor) = self.replication_factor {
             let _ = write!(command, " --replication-factor {factor}");
         }
@@ -86,12 +76,7 @@ pub fn instructions(brokers: &str, missing: &[Missing]) -> String {
         }
     };
     for Missing { spec, reason } in missing {
-        let _ = write!(
-            text,
-            "\n  {}: {reason}; create it:\n    {}",
-            spec.name,
-            spec.command(brokers)
-        );
+        let _ = write!(text, "\n  {}: {reason}; create it:\n    {}", spec.name, spec.command(brokers));
     }
     text
 }
@@ -116,48 +101,31 @@ pub fn create(kafka: &Kafka, specs: Vec<TopicSpec>) -> Result<(), TopicFault> {
         config.set(name, value);
     }
     let away = |text: String| TopicFault::Away(text);
-    let admin: AdminClient<DefaultClientContext> =
-        config.create().map_err(|error| away(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .map_err(|error| away(error.to_string()))?;
+    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| away(error.to_string()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| away(error.to_string()))?;
     let wait = Some(Duration::from_secs(15));
-    let options = AdminOptions::new()
-        .request_timeout(wait)
-        .operation_timeout(wait);
+    let options = AdminOptions::new().request_timeout(wait).operation_timeout(wait);
     let topics: Vec<_> = specs.iter().map(wanted).collect();
-    let results = runtime
-        .block_on(admin.create_topics(&topics, &options))
-        .map_err(|error| away(error.to_string()))?;
+    let results = runtime.block_on(admin.create_topics(&topics, &options)).map_err(|error| away(error.to_string()))?;
     let mut missing = Vec::new();
     for (spec, result) in specs.into_iter().zip(results) {
         match result {
             Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((_, code)) => missing.push(Missing {
-                spec,
-                reason: reason(code),
-            }),
+            Err((_, code)) => missing.push(Missing { spec, reason: reason(code) }),
         }
     }
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        Err(TopicFault::Missing(missing))
-    }
+    if missing.is_empty() { Ok(()) } else { Err(TopicFault::Missing(missing)) }
 }
 
 fn wanted(spec: &TopicSpec) -> NewTopic<'_> {
     let replication = TopicReplication::Fixed(spec.replication_factor.unwrap_or(-1));
     let topic = NewTopic::new(&spec.name, spec.partitions, replication);
-    spec.config
-        .iter()
-        .fold(topic, |topic, (key, value)| topic.set(key, value))
+    spec.config.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
 }
 
 fn reason(code: RDKafkaErrorCode) -> String {
     match code {
-        RDKafkaErrorCode::TopicAuthorizationFailed
-        | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+        RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::ClusterAuthorizationFailed => {
             "hotlead is not permitted to create it".to_owned()
         }
         code => format!("Kafka refused to create it ({code})"),
@@ -186,13 +154,7 @@ mod tests {
     fn the_error_names_each_topic_and_its_command() {
         let specs = TopicSpec::of_detection(&topics(Some(3)), 4);
         let reason = reason(RDKafkaErrorCode::TopicAuthorizationFailed);
-        let missing: Vec<_> = specs
-            .into_iter()
-            .map(|spec| Missing {
-                spec,
-                reason: reason.clone(),
-            })
-            .collect();
+        let missing: Vec<_> = specs.into_iter().map(|spec| Missing { spec, reason: reason.clone() }).collect();
         #[rustfmt::skip]
         assert_eq!(instructions("k1:9092,k2:9092", &missing), "\
 topics hotlead.alerts, hotlead.dead-letter are missing
@@ -204,16 +166,9 @@ topics hotlead.alerts, hotlead.dead-letter are missing
 
     #[test]
     fn one_missing_topic_with_the_brokers_replication() {
-        let spec = TopicSpec {
-            name: "engagement".to_owned(),
-            partitions: 4,
-            replication_factor: None,
-            config: Vec::new(),
-        };
-        let missing = Missing {
-            spec,
-            reason: "events come from it".to_owned(),
-        };
+        let spec =
+            TopicSpec { name: "engagement".to_owned(), partitions: 4, replication_factor: None, config: Vec::new() };
+        let missing = Missing { spec, reason: "events come from it".to_owned() };
         assert_eq!(
             instructions("k:1", &[missing]),
             "topic engagement is missing\n  engagement: events come from it; create it:\n    kafka-topics.sh \

@@ -35,18 +35,10 @@ impl Verdict {
                 fatal: inner.is_fatal(),
             },
             // A flush that ran out of time.
-            KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => Traits {
-                code,
-                retriable: true,
-                requires_abort: false,
-                fatal: false,
-            },
-            _ => Traits {
-                code,
-                retriable: false,
-                requires_abort: false,
-                fatal: false,
-            },
+            KafkaError::Flush(RDKafkaErrorCode::OperationTimedOut) => {
+                Traits { code, retriable: true, requires_abort: false, fatal: false }
+            }
+            _ => Traits { code, retriable: false, requires_abort: false, fatal: false },
         })
     }
 
@@ -88,12 +80,7 @@ mod tests {
             (Code::State,                          false, false, false, Verdict::Stop,   "a call out of turn is our fault"),
         ];
         for (code, retriable, requires_abort, fatal, expected, why) in rows {
-            let traits = Traits {
-                code: Some(code),
-                retriable,
-                requires_abort,
-                fatal,
-            };
+            let traits = Traits { code: Some(code), retriable, requires_abort, fatal };
             assert_eq!(Verdict::of(traits), expected, "{why}");
         }
     }

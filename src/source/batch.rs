@@ -37,11 +37,7 @@ impl<C: ConsumerContext> BatchQueue<C> {
     pub fn new(consumer: Arc<BaseConsumer<C>>) -> Option<Self> {
         // SAFETY: the client pointer is valid while `consumer` lives, and `Self` keeps it alive.
         let queue = unsafe { ffi::rd_kafka_queue_new(consumer.client().native_ptr()) };
-        Some(Self {
-            queue: NonNull::new(queue)?,
-            buffer: Vec::with_capacity(MAX_BATCH),
-            consumer,
-        })
+        Some(Self { queue: NonNull::new(queue)?, buffer: Vec::with_capacity(MAX_BATCH), consumer })
     }
 
     /// Sends what is fetched of one partition here. To be called before each assignment of it: the end of an
@@ -70,17 +66,10 @@ impl<C: ConsumerContext> BatchQueue<C> {
         // SAFETY: the buffer is empty and has room for `MAX_BATCH >= size` pointers; librdkafka writes `count <= size`
         // of them, and each is a message that we own until it is destroyed, which `Batch` does.
         unsafe {
-            let count = ffi::rd_kafka_consume_batch_queue(
-                self.queue.as_ptr(),
-                wait_ms,
-                self.buffer.as_mut_ptr(),
-                size,
-            );
+            let count = ffi::rd_kafka_consume_batch_queue(self.queue.as_ptr(), wait_ms, self.buffer.as_mut_ptr(), size);
             self.buffer.set_len(usize::try_from(count).unwrap_or(0));
         }
-        Batch {
-            messages: &mut self.buffer,
-        }
+        Batch { messages: &mut self.buffer }
     }
 
     /// The newest known end of a partition's log (its high watermark, unaffected by open transactions), as the last
@@ -203,8 +192,7 @@ impl<'a> Message<'a> {
             for index in 0.. {
                 let mut name: *const c_char = ptr::null();
                 let (mut value, mut size) = (ptr::null(), 0);
-                let result =
-                    ffi::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size);
+                let result = ffi::rd_kafka_header_get_all(headers, index, &mut name, &mut value, &mut size);
                 if result != RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR || name.is_null() {
                     return;
                 }

@@ -13,9 +13,7 @@ use std::time::Duration;
 use rdkafka::Message as _;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
-use rdkafka::consumer::{
-    BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata,
-};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
@@ -62,17 +60,8 @@ impl ClientContext for Membership {
 }
 
 impl ConsumerContext for Membership {
-    fn rebalance(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        what: RDKafkaRespErr,
-        list: &mut TopicPartitionList,
-    ) {
-        let partitions: Vec<_> = list
-            .elements()
-            .iter()
-            .map(|element| Partition(element.partition()))
-            .collect();
+    fn rebalance(&self, consumer: &BaseConsumer<Self>, what: RDKafkaRespErr, list: &mut TopicPartitionList) {
+        let partitions: Vec<_> = list.elements().iter().map(|element| Partition(element.partition())).collect();
         let change = match what {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Change::Assigned(partitions),
             _ if self.closing.load(Ordering::Relaxed) => {
@@ -80,15 +69,9 @@ impl ConsumerContext for Membership {
                 let _ = consumer.incremental_unassign(list);
                 return;
             }
-            _ => Change::Revoked {
-                lost: consumer.assignment_lost(),
-                partitions,
-            },
+            _ => Change::Revoked { lost: consumer.assignment_lost(), partitions },
         };
-        self.changes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(change);
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push_back(change);
     }
 }
 
@@ -137,25 +120,16 @@ impl Member {
     ) -> Result<Self, SourceError> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", kafka.bootstrap());
-        for (name, value) in PREFERRED
-            .into_iter()
-            .chain(kafka.client_properties())
-            .chain(FIXED)
-        {
+        for (name, value) in PREFERRED.into_iter().chain(kafka.client_properties()).chain(FIXED) {
             config.set(name, value);
         }
         config.set("group.id", group);
         if let Some(instance) = instance {
             config.set("group.instance.id", instance);
         }
-        let membership = Membership {
-            log,
-            changes: Mutex::default(),
-            closing: AtomicBool::new(false),
-        };
-        let consumer: BaseConsumer<Membership> = config
-            .create_with_context(membership)
-            .map_err(|error| broken(&error))?;
+        let membership = Membership { log, changes: Mutex::default(), closing: AtomicBool::new(false) };
+        let consumer: BaseConsumer<Membership> =
+            config.create_with_context(membership).map_err(|error| broken(&error))?;
         consumer.subscribe(&[topic]).map_err(|e| broken(&e))?;
         let consumer = Arc::new(consumer);
         let out_of_memory = || SourceError::Broken("librdkafka gave no queue".to_owned());
@@ -163,8 +137,7 @@ impl Member {
             batches: BatchQueue::new(Arc::clone(&consumer)).ok_or_else(out_of_memory)?,
             consumer,
             topic: topic.to_owned(),
-            topic_c: c_name(topic)
-                .ok_or_else(|| SourceError::Broken(format!("no name of a topic: {topic:?}")))?,
+            topic_c: c_name(topic).ok_or_else(|| SourceError::Broken(format!("no name of a topic: {topic:?}")))?,
         })
     }
 
@@ -187,12 +160,7 @@ impl Member {
     }
 
     fn pending_change(&self) -> Option<Change> {
-        let mut changes = self
-            .consumer
-            .context()
-            .changes
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut changes = self.consumer.context().changes.lock().unwrap_or_else(PoisonError::into_inner);
         changes.pop_front()
     }
 
@@ -210,9 +178,7 @@ impl Member {
             self.batches.forward(&self.topic_c, *partition);
         }
         let list = self.list(partitions.iter().map(|(p, o)| (*p, o.0)))?;
-        self.consumer
-            .incremental_assign(&list)
-            .map_err(|e| broken(&e))
+        self.consumer.incremental_assign(&list).map_err(|e| broken(&e))
     }
 
     /// Gives partitions back.
@@ -224,9 +190,7 @@ impl Member {
         for partition in partitions {
             list.add_partition(&self.topic, partition.0);
         }
-        self.consumer
-            .incremental_unassign(&list)
-            .map_err(|e| broken(&e))
+        self.consumer.incremental_unassign(&list).map_err(|e| broken(&e))
     }
 
     /// Reads partitions again from these offsets; what was fetched of them is dropped.
@@ -238,10 +202,7 @@ impl Member {
             return Ok(());
         }
         let list = self.list(partitions.iter().map(|(p, o)| (*p, o.0)))?;
-        let sought = self
-            .consumer
-            .seek_partitions(list, ASK)
-            .map_err(|e| away(&e))?;
+        let sought = self.consumer.seek_partitions(list, ASK).map_err(|e| away(&e))?;
         match sought.elements().iter().find_map(|e| e.error().err()) {
             Some(error) => Err(away(&error)),
             None => Ok(()),
@@ -252,18 +213,12 @@ impl Member {
     ///
     /// # Errors
     /// [`SourceError::Away`]: ask again.
-    pub fn committed(
-        &self,
-        partitions: &[Partition],
-    ) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
+    pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(&self.topic, partition.0);
         }
-        let list = self
-            .consumer
-            .committed_offsets(list, ASK)
-            .map_err(|e| away(&e))?;
+        let list = self.consumer.committed_offsets(list, ASK).map_err(|e| away(&e))?;
         list.elements()
             .iter()
             .map(|element| {
@@ -282,27 +237,17 @@ impl Member {
     /// # Errors
     /// [`SourceError::Away`]: ask again.
     pub fn ends(&self, partition: Partition) -> Result<(Offset, Offset), SourceError> {
-        let ends = self
-            .consumer
-            .fetch_watermarks(&self.topic, partition.0, ASK);
-        ends.map(|(low, high)| (Offset(low), Offset(high)))
-            .map_err(|e| away(&e))
+        let ends = self.consumer.fetch_watermarks(&self.topic, partition.0, ASK);
+        ends.map(|(low, high)| (Offset(low), Offset(high))).map_err(|e| away(&e))
     }
 
     /// The first offset whose record is not older than `since_ms`; `None` if there is none.
     ///
     /// # Errors
     /// [`SourceError::Away`]: ask again.
-    pub fn first_since(
-        &self,
-        partition: Partition,
-        since_ms: i64,
-    ) -> Result<Option<Offset>, SourceError> {
+    pub fn first_since(&self, partition: Partition, since_ms: i64) -> Result<Option<Offset>, SourceError> {
         let list = self.list([(partition, since_ms)].into_iter())?;
-        let found = self
-            .consumer
-            .offsets_for_times(list, ASK)
-            .map_err(|e| away(&e))?;
+        let found = self.consumer.offsets_for_times(list, ASK).map_err(|e| away(&e))?;
         let offset = found.elements().first().map(|element| element.offset());
         Ok(match offset {
             Some(RdOffset::Offset(offset)) => Some(Offset(offset)),
@@ -340,14 +285,10 @@ impl Member {
         committed.map_err(|e| away(&e))
     }
 
-    fn list(
-        &self,
-        numbers: impl Iterator<Item = (Partition, i64)>,
-    ) -> Result<TopicPartitionList, SourceError> {
+    fn list(&self, numbers: impl Iterator<Item = (Partition, i64)>) -> Result<TopicPartitionList, SourceError> {
         let mut list = TopicPartitionList::new();
         for (partition, number) in numbers {
-            list.add_partition_offset(&self.topic, partition.0, RdOffset::Offset(number))
-                .map_err(|e| broken(&e))?;
+            list.add_partition_offset(&self.topic, partition.0, RdOffset::Offset(number)).map_err(|e| broken(&e))?;
         }
         Ok(list)
     }
@@ -355,9 +296,6 @@ impl Member {
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.consumer
-            .context()
-            .closing
-            .store(true, Ordering::Relaxed);
+        self.consumer.context().closing.store(true, Ordering::Relaxed);
     }
 }

@@ -67,14 +67,9 @@ impl Probe {
         }
         config.set("group.id", group);
         config.set("enable.auto.commit", "false");
-        let consumer = config
-            .create_with_context(Quiet(log.clone()))
-            .map_err(|error| ProbeFault::Config(refused(&error)))?;
-        Ok(Self {
-            consumer,
-            brokers: kafka.bootstrap(),
-            log,
-        })
+        let consumer =
+            config.create_with_context(Quiet(log.clone())).map_err(|error| ProbeFault::Config(refused(&error)))?;
+        Ok(Self { consumer, brokers: kafka.bootstrap(), log })
     }
 
     /// Partitions of a topic; `None` if there is no such topic.
@@ -90,18 +85,12 @@ impl Probe {
             return Ok(None);
         };
         match found.error().map(RDKafkaErrorCode::from) {
-            None => Ok(i32::try_from(found.partitions().len())
-                .ok()
-                .filter(|n| *n > 0)),
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
-                Err(ProbeFault::Forbidden(format!(
-                    "no access to topic {topic}: {}",
-                    RDKafkaErrorCode::TopicAuthorizationFailed
-                )))
-            }
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                Ok(None)
-            }
+            None => Ok(i32::try_from(found.partitions().len()).ok().filter(|n| *n > 0)),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Err(ProbeFault::Forbidden(format!(
+                "no access to topic {topic}: {}",
+                RDKafkaErrorCode::TopicAuthorizationFailed
+            ))),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
             Some(other) => Err(ProbeFault::Away(format!("topic {topic}: {other}"))),
         }
     }
@@ -110,21 +99,13 @@ impl Probe {
     ///
     /// # Errors
     /// [`ProbeFault::Away`].
-    pub fn has_committed(
-        &self,
-        topic: &str,
-        partitions: i32,
-        wait: Duration,
-    ) -> Result<bool, ProbeFault> {
+    pub fn has_committed(&self, topic: &str, partitions: i32, wait: Duration) -> Result<bool, ProbeFault> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
         let committed = self.consumer.committed_offsets(list, wait);
         self.serve();
         let committed = committed.map_err(|error| self.away(&error))?;
-        Ok(committed
-            .elements()
-            .iter()
-            .any(|element| matches!(element.offset(), Offset::Offset(_))))
+        Ok(committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))))
     }
 
     /// Lets callbacks speak.

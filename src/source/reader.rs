@@ -39,12 +39,7 @@ impl Reader {
     ///
     /// # Errors
     /// Why the brokers give no answer within about ten seconds.
-    pub fn open(
-        kafka: &Kafka,
-        group: &str,
-        topic: &str,
-        begin: Begin,
-    ) -> Result<Option<Self>, ProbeFault> {
+    pub fn open(kafka: &Kafka, group: &str, topic: &str, begin: Begin) -> Result<Option<Self>, ProbeFault> {
         let log = BrokerLog::default();
         let probe = Probe::new(kafka, group, log.clone())?;
         let Some(partitions) = probe.partitions(topic, ASK)? else {
@@ -81,11 +76,7 @@ impl Reader {
         match self.consumer.poll(wait)? {
             Ok(message) => {
                 let partition = Partition(message.partition());
-                if self
-                    .open
-                    .get(&partition)
-                    .is_some_and(|end| message.offset() + 1 >= *end)
-                {
+                if self.open.get(&partition).is_some_and(|end| message.offset() + 1 >= *end) {
                     self.open.remove(&partition);
                 }
                 Some(message)
@@ -114,7 +105,5 @@ fn consumer(kafka: &Kafka, group: &str, log: BrokerLog) -> Result<BaseConsumer<Q
     config.set("enable.partition.eof", "true");
     config.set("auto.offset.reset", "earliest");
     config.set("isolation.level", "read_committed");
-    config
-        .create_with_context(Quiet(log))
-        .map_err(|error| ProbeFault::Config(refused(&error)))
+    config.create_with_context(Quiet(log)).map_err(|error| ProbeFault::Config(refused(&error)))
 }

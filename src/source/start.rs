@@ -36,11 +36,7 @@ pub struct Known {
 /// The rule for a partition without committed offset: `start:` holds for a new group; a partition that the topic grew
 /// later is read from its beginning, or what was written before we saw it would be skipped.
 pub fn policy(start: Start, known: Known, partition: Partition) -> Start {
-    if known.new_group && partition.0 < known.partitions {
-        start
-    } else {
-        Start::Earliest
-    }
+    if known.new_group && partition.0 < known.partitions { start } else { Start::Earliest }
 }
 
 impl Member {
@@ -69,12 +65,7 @@ impl Member {
         committed.into_iter().map(resolve).collect()
     }
 
-    fn fresh(
-        &self,
-        partition: Partition,
-        start: Start,
-        now_ms: i64,
-    ) -> Result<Offset, SourceError> {
+    fn fresh(&self, partition: Partition, start: Start, now_ms: i64) -> Result<Offset, SourceError> {
         let (first, end) = self.ends(partition)?;
         Ok(match start {
             Start::Earliest => first,
@@ -102,15 +93,8 @@ mod tests {
             (false, 4, 3, Start::Earliest, "grown while no process ran"),
         ];
         for (new_group, partitions, partition, expected, why) in rows {
-            let known = Known {
-                new_group,
-                partitions,
-            };
-            assert_eq!(
-                policy(Start::Latest, known, Partition(partition)),
-                expected,
-                "{why}"
-            );
+            let known = Known { new_group, partitions };
+            assert_eq!(policy(Start::Latest, known, Partition(partition)), expected, "{why}");
         }
     }
 }

@@ -41,11 +41,7 @@ struct State {
 
 impl Default for State {
     fn default() -> Self {
-        Self {
-            starting: true,
-            last: HashMap::new(),
-            trouble: None,
-        }
+        Self { starting: true, last: HashMap::new(), trouble: None }
     }
 }
 
@@ -130,16 +126,11 @@ impl BrokerLog {
 
     fn is_new(&self, facility: &str, text: &str, now: Instant) -> bool {
         // Digits are ports, counts, milliseconds: the same message for our purpose.
-        let key: String = [facility, " ", text]
-            .iter()
-            .flat_map(|part| part.chars())
-            .filter(|c| !c.is_ascii_digit())
-            .collect();
+        let key: String =
+            [facility, " ", text].iter().flat_map(|part| part.chars()).filter(|c| !c.is_ascii_digit()).collect();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.last.len() >= MAX_REMEMBERED {
-            state
-                .last
-                .retain(|_, last| now.duration_since(*last) < QUIET);
+            state.last.retain(|_, last| now.duration_since(*last) < QUIET);
         }
         if state.last.len() >= MAX_REMEMBERED {
             return false;
@@ -157,10 +148,7 @@ impl BrokerLog {
 /// Without what only librdkafka's authors understand: the thread in front (`[thrd:…]: `), the state behind
 /// (` (after 0ms in state CONNECT)`).
 fn clear(text: &str) -> &str {
-    let text = text
-        .strip_prefix("[thrd:")
-        .and_then(|rest| rest.split_once("]: "))
-        .map_or(text, |(_, text)| text);
+    let text = text.strip_prefix("[thrd:").and_then(|rest| rest.split_once("]: ")).map_or(text, |(_, text)| text);
     text.split_once(" (after ").map_or(text, |(text, _)| text)
 }
 
@@ -191,17 +179,11 @@ mod tests {
         let log = BrokerLog::default();
         log.fault(-169, "[thrd:sasl/x]: SASL authentication error");
         log.fault(-195, "connection closed");
-        let expected = (
-            Trouble::Authentication,
-            "SASL authentication error".to_owned(),
-        );
+        let expected = (Trouble::Authentication, "SASL authentication error".to_owned());
         assert_eq!(log.newest_trouble(), Some(expected));
         log.answered();
         assert_eq!(log.newest_trouble(), None, "it is over");
-        log.fault(
-            -195,
-            "k:9092: Connect failed: Connection refused (after 0ms in state CONNECT)",
-        );
+        log.fault(-195, "k:9092: Connect failed: Connection refused (after 0ms in state CONNECT)");
         log.fault(ALL_BROKERS_DOWN, "1/1 brokers are down");
         let refused = "k:9092: Connect failed: Connection refused".to_owned();
         assert_eq!(log.newest_trouble(), Some((Trouble::Unreachable, refused)));

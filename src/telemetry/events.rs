@@ -37,11 +37,7 @@ pub struct TopicCreated<'a> {
 impl TopicCreated<'_> {
     /// Logs it.
     pub fn tell(&self) {
-        info!(
-            topic = self.topic,
-            partitions = self.partitions,
-            "topic created"
-        );
+        info!(topic = self.topic, partitions = self.partitions, "topic created");
     }
 }
 
@@ -91,10 +87,7 @@ impl Revoked<'_> {
 }
 
 fn list(partitions: &[(Partition, Offset)]) -> String {
-    let texts: Vec<String> = partitions
-        .iter()
-        .map(|(partition, offset)| format!("{partition}@{offset}"))
-        .collect();
+    let texts: Vec<String> = partitions.iter().map(|(partition, offset)| format!("{partition}@{offset}")).collect();
     texts.join(" ")
 }
 
@@ -133,10 +126,7 @@ impl Aborted<'_> {
     /// Counts and logs it.
     pub fn tell(&self, metrics: &Metrics) {
         metrics.aborts().inc();
-        warn!(
-            worker = self.worker,
-            "round aborted, done again: {}", self.reason
-        );
+        warn!(worker = self.worker, "round aborted, done again: {}", self.reason);
     }
 }
 
@@ -225,8 +215,7 @@ pub struct Running<'a> {
 impl Running<'_> {
     /// Logs it.
     pub fn tell(&self) {
-        let (group, instance, topic, workers) =
-            (self.group, self.instance, self.topic, self.workers);
+        let (group, instance, topic, workers) = (self.group, self.instance, self.topic, self.workers);
         info!(group, instance, topic, workers, "running");
     }
 }

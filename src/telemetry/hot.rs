@@ -48,11 +48,7 @@ impl HotView {
     /// Tells of alerts that are committed, in their order.
     pub fn publish(&self, alerts: impl IntoIterator<Item = Arc<Alert>>) {
         for alert in alerts {
-            let lead = HotLead {
-                score: alert.score.total,
-                last_seen: alert.time,
-                alert: Arc::clone(&alert),
-            };
+            let lead = HotLead { score: alert.score.total, last_seen: alert.time, alert: Arc::clone(&alert) };
             if self.0.leads.insert(alert.lead.key.clone(), lead).is_none()
                 && self.0.count.fetch_add(1, Ordering::Relaxed) >= HOT_LEADS
             {
@@ -71,9 +67,7 @@ impl HotView {
     /// All remembered leads, newest alert first.
     pub fn newest_first(&self) -> Vec<HotLead> {
         let mut leads: Vec<_> = self.0.leads.iter().map(|lead| lead.clone()).collect();
-        leads.sort_unstable_by(|a, b| {
-            (b.last_seen, &a.alert.lead.key).cmp(&(a.last_seen, &b.alert.lead.key))
-        });
+        leads.sort_unstable_by(|a, b| (b.last_seen, &a.alert.lead.key).cmp(&(a.last_seen, &b.alert.lead.key)));
         leads
     }
 
@@ -112,25 +106,14 @@ mod tests {
             rule: "surge".to_owned(),
             tier: "hot".to_owned(),
             kind: AlertKind::Opened,
-            lead: Lead {
-                key: format!("u{lead}"),
-                ..Lead::default()
-            },
+            lead: Lead { key: format!("u{lead}"), ..Lead::default() },
             time,
             episode_start: time,
             reason: String::new(),
             flags: Vec::new(),
             flag_texts: Vec::new(),
-            score: Score {
-                total: 1.0,
-                fit: 0.0,
-                behaviour: 1.0,
-            },
-            trigger: Trigger {
-                event_id: String::new(),
-                time,
-                source: String::new(),
-            },
+            score: Score { total: 1.0, fit: 0.0, behaviour: 1.0 },
+            trigger: Trigger { event_id: String::new(), time, source: String::new() },
             evidence: Vec::new(),
             campaign: None,
             rules_version: String::new(),
@@ -159,13 +142,7 @@ mod tests {
         let view = HotView::default();
         let mut alerts = view.subscribe();
         view.publish([alert(1, 1), alert(2, 2)]);
-        assert_eq!(
-            alerts.try_recv().map(|a| a.lead.key.clone()),
-            Ok("u1".into())
-        );
-        assert_eq!(
-            alerts.try_recv().map(|a| a.lead.key.clone()),
-            Ok("u2".into())
-        );
+        assert_eq!(alerts.try_recv().map(|a| a.lead.key.clone()), Ok("u1".into()));
+        assert_eq!(alerts.try_recv().map(|a| a.lead.key.clone()), Ok("u2".into()));
     }
 }

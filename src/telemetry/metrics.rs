@@ -22,15 +22,11 @@ type Gauges = Family<LabelSet, Gauge>;
 type Histograms = Family<LabelSet, Histogram>;
 
 /// Seconds from an event to its alert: from one quick transaction to a day of backlog.
-const WAITING: [f64; 16] = [
-    0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0,
-    86_400.0,
-];
+const WAITING: [f64; 16] =
+    [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 600.0, 3600.0, 86_400.0];
 
 /// Seconds of one commit.
-const COMMITTING: [f64; 12] = [
-    0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0,
-];
+const COMMITTING: [f64; 12] = [0.001, 0.0025, 0.005, 0.0075, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0];
 
 /// A clone is another handle to the same numbers.
 #[derive(Clone)]
@@ -48,6 +44,7 @@ struct Inner {
     aborts: Counter,
     deliveries: Counters,
     delivery_attempts: Counters,
+    deliveries_in_flight: Gauges,
     event_to_alert: Histogram,
     event_to_delivered: Histograms,
     commit: Histogram,
@@ -88,7 +85,7 @@ impl Metrics {
             events: Counters::default(), decisions: Counters::default(), alerts: Counters::default(),
             dead_letters: Counters::default(), clamped: Counter::default(), foreign_keys: Counter::default(),
             offsets_lost: Counter::default(), aborts: Counter::default(), deliveries: Counters::default(),
-            delivery_attempts: Counters::default(), event_to_alert: waiting(),
+            delivery_attempts: Counters::default(), deliveries_in_flight: Gauges::default(), event_to_alert: waiting(),
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
             leads: Gauges::default(), lag: Gauges::default(),
         };
@@ -104,6 +101,7 @@ impl Metrics {
         r.register("aborts", "Commit rounds that were aborted and done again", inner.aborts.clone());
         r.register("deliveries", "Deliveries by their terminal state", inner.deliveries.clone());
         r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
+        r.register("delivery_in_flight", "Attempts to deliver that are under way", inner.deliveries_in_flight.clone());
         r.register("event_to_alert_seconds", "From an event's record timestamp until its alert is committed", inner.event_to_alert.clone());
         r.register("event_to_delivered_seconds", "From an event's record timestamp until its alert is delivered", inner.event_to_delivered.clone());
         r.register("commit_seconds", "One commit round, from begin to committed", inner.commit.clone());
@@ -162,9 +160,7 @@ impl Metrics {
     /// A delivery reached its terminal state; `reason` is empty unless it was given up.
     pub fn delivery(&self, sink: &str, outcome: &str, reason: &str) {
         let labels = [("sink", sink), ("outcome", outcome), ("reason", reason)];
-        let labels = labels
-            .map(|(name, value)| (name, value.to_owned()))
-            .to_vec();
+        let labels = labels.map(|(name, value)| (name, value.to_owned())).to_vec();
         self.0.deliveries.get_or_create(&labels).inc();
     }
 
@@ -174,13 +170,17 @@ impl Metrics {
         self.0.delivery_attempts.get_or_create(&labels).inc();
     }
 
+    /// Attempts to deliver that are under way now.
+    pub fn set_in_flight(&self, sink: &str, attempts: usize) {
+        let labels = vec![("sink", sink.to_owned())];
+        let attempts = i64::try_from(attempts).unwrap_or(i64::MAX);
+        self.0.deliveries_in_flight.get_or_create(&labels).set(attempts);
+    }
+
     /// Seconds from an event's record timestamp until its alert is delivered.
     pub fn delivered_after(&self, sink: &str, seconds: f64) {
         let labels = vec![("sink", sink.to_owned())];
-        self.0
-            .event_to_delivered
-            .get_or_create(&labels)
-            .observe(seconds);
+        self.0.event_to_delivered.get_or_create(&labels).observe(seconds);
     }
 
     /// Seconds from an event's record timestamp until its alert is committed.
@@ -202,17 +202,12 @@ impl Metrics {
 
     /// Records of a partition that are not read yet.
     pub fn set_lag(&self, topic: &str, partition: Partition, records: i64) {
-        self.0
-            .lag
-            .get_or_create(&lag_labels(topic, partition))
-            .set(records);
+        self.0.lag.get_or_create(&lag_labels(topic, partition)).set(records);
     }
 
     /// A partition is no longer ours: what we know of it is out of date.
     pub fn forget_partition(&self, topic: &str, partition: Partition) {
-        self.0
-            .leads
-            .remove(&vec![("partition", partition.to_string())]);
+        self.0.leads.remove(&vec![("partition", partition.to_string())]);
         self.0.lag.remove(&lag_labels(topic, partition));
     }
 }
@@ -222,10 +217,7 @@ fn counter(family: &Counters, labels: LabelSet) -> Counter {
 }
 
 fn lag_labels(topic: &str, partition: Partition) -> LabelSet {
-    vec![
-        ("topic", topic.to_owned()),
-        ("partition", partition.to_string()),
-    ]
+    vec![("topic", topic.to_owned()), ("partition", partition.to_string())]
 }
 
 #[cfg(test)]

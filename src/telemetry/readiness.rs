@@ -1,4 +1,4 @@
-//! Whether this process is doing its work: every worker has its partitions, and the brokers answer.
+//! Whether this process is doing its work: every worker and sink has its partitions, and the brokers answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,26 +9,26 @@ pub struct Readiness(Arc<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    workers: AtomicUsize,
+    parts: AtomicUsize,
     assigned: AtomicUsize,
     connected: AtomicBool,
     stopping: AtomicBool,
 }
 
 impl Readiness {
-    /// How many workers there will be; before this nothing is ready.
-    pub fn expect_workers(&self, count: usize) {
-        self.0.workers.store(count, Ordering::Relaxed);
+    /// How many workers and sinks there will be; before this nothing is ready.
+    pub fn expect(&self, count: usize) {
+        self.0.parts.store(count, Ordering::Relaxed);
     }
 
-    /// One more worker has its partitions (of which there may be none); `true` if it was the last.
-    pub fn worker_assigned(&self) -> bool {
+    /// One more worker or sink has its partitions (of which there may be none); `true` if it was the last.
+    pub fn assigned(&self) -> bool {
         let assigned = self.0.assigned.fetch_add(1, Ordering::Relaxed) + 1;
-        assigned == self.0.workers.load(Ordering::Relaxed)
+        assigned == self.0.parts.load(Ordering::Relaxed)
     }
 
-    /// A worker lost its assignment and waits for a new one.
-    pub fn worker_unassigned(&self) {
+    /// One lost its assignment and waits for a new one.
+    pub fn unassigned(&self) {
         self.0.assigned.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -47,18 +47,16 @@ impl Readiness {
     /// # Errors
     /// One line for people: what is missing.
     pub fn is_ready(&self) -> Result<(), String> {
-        let workers = self.0.workers.load(Ordering::Relaxed);
+        let parts = self.0.parts.load(Ordering::Relaxed);
         let assigned = self.0.assigned.load(Ordering::Relaxed);
         if self.0.stopping.load(Ordering::Relaxed) {
             Err("stopping".to_owned())
-        } else if workers == 0 {
+        } else if parts == 0 {
             Err("starting".to_owned())
         } else if !self.0.connected.load(Ordering::Relaxed) {
             Err("no broker answers".to_owned())
-        } else if assigned < workers {
-            Err(format!(
-                "{assigned} of {workers} workers have their partitions"
-            ))
+        } else if assigned < parts {
+            Err(format!("{assigned} of {parts} workers and sinks have their partitions"))
         } else {
             Ok(())
         }
@@ -73,16 +71,16 @@ mod tests {
     fn ready_only_when_assigned_and_connected() {
         let readiness = Readiness::default();
         assert_eq!(readiness.is_ready(), Err("starting".to_owned()));
-        readiness.expect_workers(2);
+        readiness.expect(2);
         assert_eq!(readiness.is_ready(), Err("no broker answers".to_owned()));
         readiness.set_connected(true);
-        assert!(!readiness.worker_assigned(), "one of two");
+        assert!(!readiness.assigned(), "one of two");
         assert!(readiness.is_ready().is_err());
-        assert!(readiness.worker_assigned(), "the last");
+        assert!(readiness.assigned(), "the last");
         assert_eq!(readiness.is_ready(), Ok(()));
-        readiness.worker_unassigned();
+        readiness.unassigned();
         assert!(readiness.is_ready().is_err(), "an assignment was lost");
-        readiness.worker_assigned();
+        readiness.assigned();
         assert!(readiness.set_connected(false), "it was connected");
         assert!(readiness.is_ready().is_err(), "brokers away");
         readiness.set_connected(true);

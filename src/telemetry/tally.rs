@@ -7,22 +7,10 @@ use crate::codec::Reason;
 use crate::core::engine::{Outcome, Outputs, Verdict};
 
 /// In the order of [`Outcome`]'s variants, then the one that never reaches the engine.
-const OUTCOMES: [&str; 5] = [
-    "applied",
-    "unmatched",
-    "duplicate",
-    "ignored",
-    "dead_letter",
-];
+const OUTCOMES: [&str; 5] = ["applied", "unmatched", "duplicate", "ignored", "dead_letter"];
 
 /// In the order of [`verdict_index`].
-const VERDICTS: [&str; 5] = [
-    "fire",
-    "below_threshold",
-    "same_episode",
-    "suppressed",
-    "cooling_down",
-];
+const VERDICTS: [&str; 5] = ["fire", "below_threshold", "same_episode", "suppressed", "cooling_down"];
 
 /// In the order of [`Reason`]'s variants.
 const REASONS: [Reason; 9] = [
@@ -65,8 +53,7 @@ impl Tally {
         self.outcomes[outcome_index(out.outcome)] += 1;
         self.clamped += u64::from(out.clamped);
         for decision in &out.decisions {
-            let index =
-                usize::from(decision.rule) * VERDICTS.len() + verdict_index(decision.verdict);
+            let index = usize::from(decision.rule) * VERDICTS.len() + verdict_index(decision.verdict);
             self.decisions[index] += 1;
         }
     }
@@ -124,15 +111,11 @@ pub struct Labels {
 impl Labels {
     /// Counters for the rules of these ids, in file order.
     pub fn new<'a>(metrics: &Metrics, rules: impl Iterator<Item = &'a str> + Clone) -> Self {
-        let decisions = rules
-            .clone()
-            .flat_map(|rule| VERDICTS.map(|verdict| metrics.decisions(rule, verdict)));
+        let decisions = rules.clone().flat_map(|rule| VERDICTS.map(|verdict| metrics.decisions(rule, verdict)));
         Self {
             metrics: metrics.clone(),
             outcomes: OUTCOMES.map(|outcome| metrics.events(outcome)).into(),
-            reasons: REASONS
-                .map(|reason| metrics.dead_letters(reason.name()))
-                .into(),
+            reasons: REASONS.map(|reason| metrics.dead_letters(reason.name())).into(),
             decisions: decisions.collect(),
             alerts: rules.map(|rule| metrics.alerts(rule)).collect(),
         }
@@ -146,10 +129,7 @@ impl Labels {
         for (counter, count) in fixed.chain(refused).chain(decided).filter(|(_, n)| **n > 0) {
             counter.inc_by(*count);
         }
-        let fired = tally
-            .decisions
-            .chunks_exact(VERDICTS.len())
-            .map(|rule| rule[0]);
+        let fired = tally.decisions.chunks_exact(VERDICTS.len()).map(|rule| rule[0]);
         for (counter, count) in self.alerts.iter().zip(fired).filter(|(_, n)| *n > 0) {
             counter.inc_by(count);
         }
@@ -180,12 +160,7 @@ mod tests {
         for verdict in verdicts {
             assert_eq!(VERDICTS[verdict_index(verdict)], verdict.name());
         }
-        let outcomes = [
-            Outcome::Applied,
-            Outcome::Unmatched,
-            Outcome::Duplicate,
-            Outcome::Ignored(0),
-        ];
+        let outcomes = [Outcome::Applied, Outcome::Unmatched, Outcome::Duplicate, Outcome::Ignored(0)];
         for outcome in outcomes {
             assert_eq!(OUTCOMES[outcome_index(outcome)], outcome.name());
         }
@@ -195,26 +170,11 @@ mod tests {
     fn all_labels_are_there_from_the_start_and_counts_are_added_once() {
         let metrics = Metrics::new();
         let labels = Labels::new(&metrics, ["a", "b"].into_iter());
-        assert!(
-            metrics
-                .encode()
-                .contains("hotlead_dead_letters_total{reason=\"too_deep\"} 0")
-        );
-        assert!(
-            metrics
-                .encode()
-                .contains("hotlead_alerts_total{rule=\"b\"} 0")
-        );
+        assert!(metrics.encode().contains("hotlead_dead_letters_total{reason=\"too_deep\"} 0"));
+        assert!(metrics.encode().contains("hotlead_alerts_total{rule=\"b\"} 0"));
         let mut tally = Tally::new(2);
-        let decision = Decision {
-            rule: 1,
-            verdict: Verdict::Fire,
-        };
-        tally.step(&Outputs {
-            outcome: Outcome::Applied,
-            decisions: vec![decision],
-            ..Outputs::default()
-        });
+        let decision = Decision { rule: 1, verdict: Verdict::Fire };
+        tally.step(&Outputs { outcome: Outcome::Applied, decisions: vec![decision], ..Outputs::default() });
         tally.dead_letter(Reason::NoLead);
         labels.add(&mut tally);
         labels.add(&mut tally);

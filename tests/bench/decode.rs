@@ -19,20 +19,8 @@ fn main() {
 
 /// Page, track and identify events in about the shares of a busy site, of 357 bytes on average.
 fn events() -> Vec<Vec<u8>> {
-    const PAGES: [&str; 6] = [
-        "/pricing",
-        "/demo",
-        "/case-studies",
-        "/docs",
-        "/",
-        "/blog/how-teams-work",
-    ];
-    const TRACKS: [&str; 4] = [
-        "Case Study Downloaded",
-        "Email Opened",
-        "Video Played",
-        "Webinar Attended",
-    ];
+    const PAGES: [&str; 6] = ["/pricing", "/demo", "/case-studies", "/docs", "/", "/blog/how-teams-work"];
+    const TRACKS: [&str; 4] = ["Case Study Downloaded", "Email Opened", "Video Played", "Webinar Attended"];
     const AGENTS: [&str; 3] = [
         "Mozilla/5.0 (X11; Linux x86_64; rv:128)",
         "Mozilla/5.0 (Macintosh; Intel Mac OS X)",
@@ -42,10 +30,7 @@ fn events() -> Vec<Vec<u8>> {
         let lead = if n % 10 < 7 {
             format!(r#""userId":"u-{n:08}""#)
         } else {
-            format!(
-                r#""anonymousId":"{:08x}-12ab-4cde-9f01-{n:012x}""#,
-                n * 2_654_435_761 % 0xffff_ffff
-            )
+            format!(r#""anonymousId":"{:08x}-12ab-4cde-9f01-{n:012x}""#, n * 2_654_435_761 % 0xffff_ffff)
         };
         let path = PAGES[n * 7 % PAGES.len()];
         let what = match n * 5 % 11 {
@@ -59,9 +44,7 @@ fn events() -> Vec<Vec<u8>> {
                 n % 50,
                 n
             ),
-            _ => format!(
-                r#""type":"identify","traits":{{"plan":"trial","employees":{n},"industry":"software"}}"#
-            ),
+            _ => format!(r#""type":"identify","traits":{{"plan":"trial","employees":{n},"industry":"software"}}"#),
         };
         format!(
             r#"{{"messageId":"00000001-{:04x}-4abc-8def-{n:012x}",{lead},"timestamp":"2026-11-22T10:{:02}:{:02}.{:03}Z",{what},"context":{{"page":{{"path":"{path}","url":"https://www.example.com{path}"}},"userAgent":"{}"}}}}"#,
@@ -103,11 +86,7 @@ fn serde_json(bencher: Bencher<'_, '_>) {
                 + event.message_id.len()
                 + lead.len()
                 + event.timestamp.len()
-                + event
-                    .event
-                    .or(event.properties.path)
-                    .unwrap_or_default()
-                    .len()
+                + event.event.or(event.properties.path).unwrap_or_default().len()
         };
         events.iter().map(read).sum::<usize>()
     });
@@ -123,23 +102,10 @@ fn ours(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn ours_with_many_fields(bencher: Bencher<'_, '_>) {
     let mut fields = FieldTable::new();
-    for name in [
-        "user_agent",
-        "page.url",
-        "properties.seats",
-        "properties.value",
-        "campaign.source",
-    ] {
+    for name in ["user_agent", "page.url", "properties.seats", "properties.value", "campaign.source"] {
         fields.id(FieldPath::parse(name).expect("a field"));
     }
-    for name in [
-        "email_domain",
-        "name",
-        "company",
-        "job_title",
-        "employees",
-        "country",
-    ] {
+    for name in ["email_domain", "name", "company", "job_title", "employees", "country"] {
         fields.id(FieldPath::of_trait(name).expect("a trait"));
     }
     measure(bencher, fields);
@@ -153,10 +119,7 @@ fn measure(bencher: Bencher<'_, '_>, fields: FieldTable) {
         let mut sum = 0;
         for bytes in &events {
             let value = Some(divan::black_box(bytes).as_slice());
-            let record = Record {
-                value,
-                ..Record::default()
-            };
+            let record = Record { value, ..Record::default() };
             let event = decoder.decode(record).expect("an event");
             sum += event.lead.len() + event.label().len() + event.id.map_or(0, str::len);
             sum += event.time.as_millis() as usize % 2;

@@ -11,24 +11,10 @@ const HOSTILE: &str = "<img src=x onerror=\"document.title='owned'\"> <!channel>
 /// Three leads: the hottest is u2, then u1, then u3, whose name is hostile.
 fn fill(view: &View) {
     let time = Timestamp::from_millis(1_795_341_734_120);
-    let fired = Decided {
-        rule: "pricing-surge",
-        verdict: "fire",
-        by: None,
-        until: None,
-    };
-    let held = Decided {
-        rule: "sales-ready",
-        verdict: "suppressed",
-        by: Some("competitor"),
-        until: None,
-    };
+    let fired = Decided { rule: "pricing-surge", verdict: "fire", by: None, until: None };
+    let held = Decided { rule: "sales-ready", verdict: "suppressed", by: Some("competitor"), until: None };
     view.seen("u1", time, "/pricing", "applied", &[fired, held]);
-    for (number, name, score) in [
-        (1, "Dana Ruiz", 65.0),
-        (2, "Jin Park", 90.0),
-        (3, HOSTILE, 40.0),
-    ] {
+    for (number, name, score) in [(1, "Dana Ruiz", 65.0), (2, "Jin Park", 90.0), (3, HOSTILE, 40.0)] {
         view.alert(&alert(number, name, score), None);
     }
 }
@@ -42,10 +28,7 @@ fn open(console: &Console, width: u32, height: u32) -> Browser {
 
 /// Key of the row or card that has the focus.
 fn focused(browser: &Browser) -> String {
-    let key = browser.run(
-        "return document.activeElement?.dataset?.key ?? document.activeElement?.id",
-        &[],
-    );
+    let key = browser.run("return document.activeElement?.dataset?.key ?? document.activeElement?.id", &[]);
     key.as_str().unwrap_or_default().to_owned()
 }
 
@@ -54,10 +37,7 @@ fn the_page_waits_then_updates_by_itself_and_comes_back_after_a_restart() {
     let console = Console::start(0);
     let port = console.address.port();
     let browser = open(&console, 1440, 900);
-    browser.wait_for_text(
-        "#feed-empty",
-        "Waiting for events on engagement at localhost:9092",
-    );
+    browser.wait_for_text("#feed-empty", "Waiting for events on engagement at localhost:9092");
     browser.screenshot("empty");
 
     browser.run("window.sameDocument = true", &[]);
@@ -65,30 +45,17 @@ fn the_page_waits_then_updates_by_itself_and_comes_back_after_a_restart() {
     browser.wait_for_text(".message", "Dana Ruiz");
     browser.wait_for_text(".message .total", "65");
     browser.wait_for_text("#hot-list", "3 pricing views in 41 min");
-    let said = browser.run(
-        "return document.querySelector('#announce').textContent",
-        &[],
-    );
-    assert_eq!(
-        said, "hot: Dana Ruiz, Acme Robotics: 3 pricing views in 41 min",
-        "a screen reader hears it"
-    );
+    let said = browser.run("return document.querySelector('#announce').textContent", &[]);
+    assert_eq!(said, "hot: Dana Ruiz, Acme Robotics: 3 pricing views in 41 min", "a screen reader hears it");
 
     drop(console);
     browser.wait_for_text("#link-text", "Reconnecting");
-    assert!(
-        browser.text(".message").is_some(),
-        "what was there stays readable"
-    );
+    assert!(browser.text(".message").is_some(), "what was there stays readable");
     let console = Console::start(port);
     console.view.alert(&alert(2, "Jin Park", 80.0), None);
     browser.wait_for_text("#link-text", "Live");
     browser.wait_for_text(".message", "Jin Park");
-    assert_eq!(
-        browser.run("return window.sameDocument", &[]),
-        true,
-        "without a reload"
-    );
+    assert_eq!(browser.run("return window.sameDocument", &[]), true, "without a reload");
     assert_eq!(
         browser.run("return document.querySelectorAll('.message').length", &[]),
         1,
@@ -122,13 +89,7 @@ fn everything_can_be_done_by_keyboard() {
     browser.press(&["Escape"]);
     assert_eq!(browser.run(shown, &[]), 3);
     assert_ne!(browser.title(), "owned", "names are text");
-    assert_eq!(
-        browser.run(
-            "return document.querySelectorAll('main img:not(.avatar)').length",
-            &[]
-        ),
-        0
-    );
+    assert_eq!(browser.run("return document.querySelectorAll('main img:not(.avatar)').length", &[]), 0);
 }
 
 #[test]
@@ -140,26 +101,13 @@ fn a_phone_has_one_column_with_tabs_and_nothing_to_scroll_sideways() {
     let fits = "return document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll('.scroll')].every((e) => e.scrollWidth <= e.clientWidth)";
     assert_eq!(browser.run(fits, &[]), true);
     browser.run("document.querySelector('#tab-hottest').click()", &[]);
-    assert_eq!(
-        browser.run(
-            "return document.querySelector('#alerts').checkVisibility()",
-            &[]
-        ),
-        false
-    );
+    assert_eq!(browser.run("return document.querySelector('#alerts').checkVisibility()", &[]), false);
     browser.wait_for_text("#hot-list", "Jin Park");
     assert_eq!(browser.run(fits, &[]), true);
-    browser.run(
-        "document.querySelector('#hot-list li:nth-child(3) button').click()",
-        &[],
-    );
+    browser.run("document.querySelector('#hot-list li:nth-child(3) button').click()", &[]);
     browser.wait_for_text("#detail h3", "onerror");
     assert_eq!(browser.run(fits, &[]), true);
     browser.screenshot("phone");
     browser.run("document.querySelector('#close').click()", &[]);
-    assert_eq!(
-        browser.run("return document.body.dataset.tab", &[]),
-        "hottest",
-        "back to the list"
-    );
+    assert_eq!(browser.run("return document.body.dataset.tab", &[]), "hottest", "back to the list");
 }

@@ -17,18 +17,8 @@ fn is_good(text: &str) -> bool {
 #[test]
 fn rules_at_their_limits() {
     let rule = |when: &str| format!("{{ id: a, when: {when} }}");
-    let count = |n: &str, within: &str| {
-        rule(&format!(
-            "{{ count: {{ signal: s, at_least: {n}, within: {within} }} }}"
-        ))
-    };
-    let nested = |depth: usize| {
-        rule(&format!(
-            "{}{{ signal: s }}{}",
-            "{ not: ".repeat(depth),
-            " }".repeat(depth)
-        ))
-    };
+    let count = |n: &str, within: &str| rule(&format!("{{ count: {{ signal: s, at_least: {n}, within: {within} }} }}"));
+    let nested = |depth: usize| rule(&format!("{}{{ signal: s }}{}", "{ not: ".repeat(depth), " }".repeat(depth)));
     let named = |length: usize| format!("{{ id: {}, when: {{ signal: s }} }}", "x".repeat(length));
     #[rustfmt::skip]
     let rows = [
@@ -79,13 +69,7 @@ fn grace_counts_in_the_limit_of_a_count() {
 #[test]
 fn an_occurrence_in_a_hold_needs_an_end() {
     let rule = "{ id: a, when: { signal: s } }";
-    let hold = |rest: &str| {
-        file(
-            &format!("suppress: {{ h: {{ when: {{ signal: s }}{rest} }} }}"),
-            "",
-            rule,
-        )
-    };
+    let hold = |rest: &str| file(&format!("suppress: {{ h: {{ when: {{ signal: s }}{rest} }} }}"), "", rule);
     assert!(!is_good(&hold("")));
     assert!(is_good(&hold(", for: 1s")));
     assert!(is_good(&hold(", until: { signal: s }")));

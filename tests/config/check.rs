@@ -4,8 +4,7 @@ use std::fs;
 
 use hotlead::cli::check::run;
 
-const RULES: &str =
-    "version: 1\nrules:\n  - { id: a, when: { trait: { name: country, in: [US] } } }\n";
+const RULES: &str = "version: 1\nrules:\n  - { id: a, when: { trait: { name: country, in: [US] } } }\n";
 const CONFIG: &str = "version: 1\nkafka: { brokers: [localhost:9092] }\nrules: rules.yaml\n";
 
 #[test]
@@ -20,18 +19,9 @@ fn the_exit_code_says_what_was_found() {
     let rules = file("rules.yaml", RULES);
     let config = file("hotlead.yaml", CONFIG);
     let faulty = file("faulty.yaml", &RULES.replace("country", "a..b"));
-    let to_faulty = file(
-        "to-faulty.yaml",
-        &CONFIG.replace("rules.yaml", "faulty.yaml"),
-    );
-    let to_missing = file(
-        "to-missing.yaml",
-        &CONFIG.replace("rules.yaml", "missing.yaml"),
-    );
-    let to_config = file(
-        "to-config.yaml",
-        &CONFIG.replace("rules.yaml", "hotlead.yaml"),
-    );
+    let to_faulty = file("to-faulty.yaml", &CONFIG.replace("rules.yaml", "faulty.yaml"));
+    let to_missing = file("to-missing.yaml", &CONFIG.replace("rules.yaml", "missing.yaml"));
+    let to_config = file("to-config.yaml", &CONFIG.replace("rules.yaml", "hotlead.yaml"));
     let binary = folder.path().join("binary.yaml");
     fs::write(&binary, b"version: \xff\xfe").expect("a file");
     #[rustfmt::skip]

@@ -12,9 +12,7 @@ fn every_fault_reads_as_the_text_beside_it() {
     for path in fixtures {
         let (_, faults) = config::check(&path).expect("a readable file");
         assert!(!faults.is_empty(), "{} has no fault", path.display());
-        let text = faults
-            .to_string()
-            .replace(&format!("{}/", folder.display()), "");
+        let text = faults.to_string().replace(&format!("{}/", folder.display()), "");
         compare(&path.with_extension("txt"), &text);
     }
 }
@@ -24,10 +22,7 @@ fn no_fault_shows_a_secret() {
     for path in files(&root().join("tests/config/faults"), "yaml") {
         let (_, faults) = config::check(&path).expect("a readable file");
         let text = faults.to_string();
-        assert!(
-            !text.contains("verysecret") && !text.contains("hunter2"),
-            "{text}"
-        );
+        assert!(!text.contains("verysecret") && !text.contains("hunter2"), "{text}");
         assert!(!text.contains("dmVyeXNlY3JldA"), "{text}");
     }
 }

@@ -27,11 +27,7 @@ fn seeds() -> Vec<String> {
     paths.extend(files(&root().join("deploy"), "yaml"));
     paths.extend(files(&root().join("tests/config/faults"), "yaml"));
     let read = |path| std::fs::read_to_string(path).expect("a text");
-    paths
-        .into_iter()
-        .map(read)
-        .filter(|text| text.len() < 20_000)
-        .collect()
+    paths.into_iter().map(read).filter(|text| text.len() < 20_000).collect()
 }
 
 proptest! {
@@ -68,16 +64,11 @@ proptest! {
 fn files_made_to_hurt_are_refused_quickly() {
     let mut laughs = String::from("version: 1\na: &a [x, x, x, x, x, x, x, x, x, x]\n");
     for (inner, outer) in "abcdefghijklmno".chars().zip("bcdefghijklmnop".chars()) {
-        laughs.push_str(&format!(
-            "{outer}: &{outer} [{}]\n",
-            vec![format!("*{inner}"); 10].join(", ")
-        ));
+        laughs.push_str(&format!("{outer}: &{outer} [{}]\n", vec![format!("*{inner}"); 10].join(", ")));
     }
     let anchored: String = (0..60).map(|n| format!("[&a{n} ")).collect();
     let unknown = "    - { signal: nothing_like_it, points: 1 }\n".repeat(1_000);
-    let names: String = (0..1_000)
-        .map(|n| format!("  name_of_a_signal_number_{n}: {{ on: page }}\n"))
-        .collect();
+    let names: String = (0..1_000).map(|n| format!("  name_of_a_signal_number_{n}: {{ on: page }}\n")).collect();
     let regexes = "'((a{1000}){1000}){1000}', ".repeat(2_000);
     #[rustfmt::skip]
     let files = [

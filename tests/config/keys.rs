@@ -20,10 +20,7 @@ fn config_faults(text: &str) -> Faults {
 #[test]
 fn a_nonsense_value_at_any_key_is_a_fault_at_that_key() {
     type Read = fn(&str) -> Faults;
-    let both: [(&str, Read); 2] = [
-        ("all-rules-keys", rules_faults),
-        ("all-config-keys", config_faults),
-    ];
+    let both: [(&str, Read); 2] = [("all-rules-keys", rules_faults), ("all-config-keys", config_faults)];
     for (name, read) in both {
         let whole = yaml(&root().join(format!("tests/config/{name}.yaml")));
         let faults = read(&whole.to_string());
@@ -33,16 +30,10 @@ fn a_nonsense_value_at_any_key_is_a_fault_at_that_key() {
             *damaged.pointer_mut(&pointer).expect("a place") = json!([[[]]]);
             let faults = read(&damaged.to_string());
             // `/rules/0/when` is `rules[0].when` in faults.
-            let plain = |text: &str| {
-                text.replace(['/', '[', ']', '.'], " ")
-                    .split_whitespace()
-                    .collect::<Vec<_>>()
-                    .join(" ")
-            };
+            let plain =
+                |text: &str| text.replace(['/', '[', ']', '.'], " ").split_whitespace().collect::<Vec<_>>().join(" ");
             let there = plain(&pointer);
-            let found = faults
-                .iter()
-                .any(|fault| plain(&fault.key).starts_with(&there));
+            let found = faults.iter().any(|fault| plain(&fault.key).starts_with(&there));
             assert!(found, "{name}: nonsense at {pointer} gives {faults}");
         }
     }
@@ -50,15 +41,9 @@ fn a_nonsense_value_at_any_key_is_a_fault_at_that_key() {
 
 #[test]
 fn the_files_that_use_all_keys_do() {
-    for (name, schema) in [
-        ("all-rules-keys", schema::rules()),
-        ("all-config-keys", schema::config()),
-    ] {
+    for (name, schema) in [("all-rules-keys", schema::rules()), ("all-config-keys", schema::config())] {
         let mut used = BTreeSet::new();
-        keys_used(
-            &yaml(&root().join(format!("tests/config/{name}.yaml"))),
-            &mut used,
-        );
+        keys_used(&yaml(&root().join(format!("tests/config/{name}.yaml"))), &mut used);
         let mut named = BTreeSet::new();
         keys_named(&schema, &mut named);
         let unused: Vec<_> = named.difference(&used).collect();
@@ -70,21 +55,14 @@ fn the_files_that_use_all_keys_do() {
 fn pointers(value: &Value) -> Vec<String> {
     let below = |key: &str, value: &Value| {
         let here = format!("/{key}");
-        let rest = pointers(value)
-            .into_iter()
-            .map(|rest| format!("/{key}{rest}"));
+        let rest = pointers(value).into_iter().map(|rest| format!("/{key}{rest}"));
         std::iter::once(here).chain(rest).collect::<Vec<_>>()
     };
     match value {
-        Value::Object(map) => map
-            .iter()
-            .flat_map(|(key, value)| below(key, value))
-            .collect(),
+        Value::Object(map) => map.iter().flat_map(|(key, value)| below(key, value)).collect(),
         Value::Array(list) => {
             let items = list.iter().enumerate();
-            items
-                .flat_map(|(index, value)| below(&index.to_string(), value))
-                .collect()
+            items.flat_map(|(index, value)| below(&index.to_string(), value)).collect()
         }
         _ => Vec::new(),
     }
@@ -105,10 +83,7 @@ fn keys_used(value: &Value, used: &mut BTreeSet<String>) {
 
 /// The keys of the top and of every definition.
 fn keys_named(schema: &Value, named: &mut BTreeSet<String>) {
-    let definitions = schema["$defs"]
-        .as_object()
-        .into_iter()
-        .flat_map(|defs| defs.values());
+    let definitions = schema["$defs"].as_object().into_iter().flat_map(|defs| defs.values());
     for shape in std::iter::once(schema).chain(definitions) {
         let properties = shape["properties"].as_object().expect("a map's schema");
         named.extend(properties.keys().cloned());

@@ -30,10 +30,7 @@ fn compare(path: &Path, want: &str) {
     }
     let have = std::fs::read_to_string(path).unwrap_or_default();
     let shown = path.display();
-    assert_eq!(
-        have, want,
-        "{shown} is not what the code says; HOTLEAD_UPDATE=1 rewrites it"
-    );
+    assert_eq!(have, want, "{shown} is not what the code says; HOTLEAD_UPDATE=1 rewrites it");
 }
 
 /// The files of a folder with that extension, in order.

@@ -15,12 +15,8 @@ pub(super) fn surroundings() -> Surroundings<'static> {
         host: Some("host-1".into()),
         secret: &|reference| {
             Ok(match reference {
-                Reference::Env(name) if name.contains("URL") => {
-                    "https://hooks.slack.com/services/T0/B0/x".into()
-                }
-                Reference::Env(_) | Reference::File(_) => {
-                    "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into()
-                }
+                Reference::Env(name) if name.contains("URL") => "https://hooks.slack.com/services/T0/B0/x".into(),
+                Reference::Env(_) | Reference::File(_) => "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
             })
         },
         missing: Severity::Fault,
@@ -60,15 +56,8 @@ fn the_samples_and_no_misspelt_file_are_valid_by_their_schemas() {
         let (schema, name) = schema_of(&path);
         let validator = jsonschema::validator_for(&schema).expect("a schema");
         let value = yaml(&path);
-        let errors: Vec<_> = validator
-            .iter_errors(&value)
-            .map(|e| e.to_string())
-            .collect();
-        assert!(
-            errors.is_empty(),
-            "{} by {name}: {errors:?}",
-            path.display()
-        );
+        let errors: Vec<_> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{} by {name}: {errors:?}", path.display());
     }
     let validator = jsonschema::validator_for(&schema::rules()).expect("a schema");
     for name in [
@@ -87,17 +76,11 @@ fn the_samples_and_no_misspelt_file_are_valid_by_their_schemas() {
 #[test]
 fn the_samples_name_their_schema_in_the_first_line() {
     let mut samples = files(&root().join("deploy/rules"), "yaml");
-    samples.extend(
-        files(&root().join("deploy"), "yaml")
-            .into_iter()
-            .filter(|path| path.ends_with("hotlead.yaml")),
-    );
+    samples.extend(files(&root().join("deploy"), "yaml").into_iter().filter(|path| path.ends_with("hotlead.yaml")));
     for path in samples {
         let text = std::fs::read_to_string(&path).expect("a text");
         let first = text.lines().next().unwrap_or_default();
-        let schema = first
-            .strip_prefix("# yaml-language-server: $schema=")
-            .unwrap_or_default();
+        let schema = first.strip_prefix("# yaml-language-server: $schema=").unwrap_or_default();
         let file = path.parent().expect("a folder").join(schema);
         let (_, name) = schema_of(&path);
         let named = file.file_name().and_then(|n| n.to_str());

@@ -50,11 +50,7 @@ struct Ports {
 impl Broker {
     /// Someone else's broker, which is neither started nor stopped.
     pub fn of_others(bootstrap: String) -> Self {
-        Self {
-            bootstrap,
-            tls: None,
-            program: None,
-        }
+        Self { bootstrap, tls: None, program: None }
     }
 
     /// Starts a broker that ends with this value or with the test process. Returns when it answers.
@@ -79,21 +75,14 @@ impl Broker {
 
     fn prepare(options: &Options) -> Self {
         let libs = installed("--print-kafka");
-        let ports = Ports {
-            plain: free_port(),
-            controller: free_port(),
-            tls: free_port(),
-        };
+        let ports = Ports { plain: free_port(), controller: free_port(), tls: free_port() };
         let program = Supervised::new("kafka", |folder| {
             let login = options.tls_scram.as_ref();
             if login.is_some() {
                 make_certificate(folder);
             }
-            std::fs::write(
-                folder.join("server.properties"),
-                server_properties(folder, &ports, options),
-            )
-            .expect("the temporary folder is writable");
+            std::fs::write(folder.join("server.properties"), server_properties(folder, &ports, options))
+                .expect("the temporary folder is writable");
             command(&libs, login)
         });
         let tls = options.tls_scram.clone().map(|login| Tls {
@@ -101,17 +90,11 @@ impl Broker {
             certificate: program.folder().join("cert.pem"),
             login,
         });
-        Self {
-            bootstrap: format!("127.0.0.1:{}", ports.plain),
-            tls,
-            program: Some(program),
-        }
+        Self { bootstrap: format!("127.0.0.1:{}", ports.plain), tls, program: Some(program) }
     }
 
     fn own(&mut self) -> &mut Supervised {
-        self.program
-            .as_mut()
-            .expect("a broker that the test started")
+        self.program.as_mut().expect("a broker that the test started")
     }
 
     /// Ends the broker by this signal (`KILL`: as a crash; `TERM`: orderly). Its folder stays.
@@ -125,24 +108,14 @@ impl Broker {
     }
 
     fn try_start(&mut self) -> Result<(), String> {
-        let consumer: BaseConsumer = self
-            .client_config()
-            .create()
-            .expect("the client's configuration is right");
+        let consumer: BaseConsumer = self.client_config().create().expect("the client's configuration is right");
         let program = self.own();
         program.start();
         let start = Instant::now();
         // An answer with a broker in it: the controller knows the broker and lets it take requests.
-        while !consumer
-            .fetch_metadata(None, Duration::from_millis(500))
-            .is_ok_and(|m| !m.brokers().is_empty())
-        {
+        while !consumer.fetch_metadata(None, Duration::from_millis(500)).is_ok_and(|m| !m.brokers().is_empty()) {
             if !program.is_running() || start.elapsed() > START_DEADLINE {
-                return Err(format!(
-                    "Kafka is not up after {:?}:\n{}",
-                    start.elapsed(),
-                    program.log()
-                ));
+                return Err(format!("Kafka is not up after {:?}:\n{}", start.elapsed(), program.log()));
             }
         }
         Ok(())
@@ -166,50 +139,29 @@ impl Broker {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.bootstrap);
         // From a restarted broker, clients are back at once, not after up to 10 s.
-        config
-            .set("reconnect.backoff.ms", "20")
-            .set("reconnect.backoff.max.ms", "200");
+        config.set("reconnect.backoff.ms", "20").set("reconnect.backoff.max.ms", "200");
         config
     }
 
     /// As [`client_config`](Self::client_config), for the listener with TLS and SCRAM.
     pub fn tls_client_config(&self) -> ClientConfig {
-        let tls = self
-            .tls
-            .as_ref()
-            .expect("a broker started with `tls_scram`");
+        let tls = self.tls.as_ref().expect("a broker started with `tls_scram`");
         let mut config = self.client_config();
         config.set("bootstrap.servers", &tls.bootstrap);
-        config
-            .set("security.protocol", "SASL_SSL")
-            .set("sasl.mechanism", "SCRAM-SHA-512");
-        config
-            .set("sasl.username", &tls.login.user)
-            .set("sasl.password", &tls.login.password);
-        config.set(
-            "ssl.ca.location",
-            tls.certificate
-                .to_str()
-                .expect("a temporary folder's path is UTF-8"),
-        );
+        config.set("security.protocol", "SASL_SSL").set("sasl.mechanism", "SCRAM-SHA-512");
+        config.set("sasl.username", &tls.login.user).set("sasl.password", &tls.login.password);
+        config.set("ssl.ca.location", tls.certificate.to_str().expect("a temporary folder's path is UTF-8"));
         config
     }
 }
 
 fn server_properties(folder: &Path, ports: &Ports, options: &Options) -> String {
-    let Ports {
-        plain,
-        controller,
-        tls,
-    } = ports;
+    let Ports { plain, controller, tls } = ports;
     let mut listeners = format!("PLAINTEXT://127.0.0.1:{plain}");
     let mut more = String::new();
     if options.tls_scram.is_some() {
         listeners += &format!(",SASL_SSL://127.0.0.1:{tls}");
-        more += &format!(
-            "ssl.keystore.location={}\n",
-            folder.join("keystore.pem").display()
-        );
+        more += &format!("ssl.keystore.location={}\n", folder.join("keystore.pem").display());
         more += "ssl.keystore.type=PEM\n\
             sasl.enabled.mechanisms=SCRAM-SHA-512\n\
             listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
@@ -264,10 +216,7 @@ fn command(libs: &Path, login: Option<&Login>) -> Vec<String> {
     command.push(libs.to_str().expect("the cache's path is UTF-8").into());
     command.extend(["-t", "aG90bGVhZC10ZXN0LTAwMQ"].map(String::from));
     if let Some(Login { user, password }) = login {
-        command.extend([
-            "--add-scram".into(),
-            format!("SCRAM-SHA-512=[name={user},password={password}]"),
-        ]);
+        command.extend(["--add-scram".into(), format!("SCRAM-SHA-512=[name={user},password={password}]")]);
     }
     command
 }
@@ -279,20 +228,8 @@ fn make_certificate(folder: &Path) {
         "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem",
     ];
-    let output = Command::new("openssl")
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .expect("openssl runs");
-    assert!(
-        output.status.success(),
-        "openssl: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("openssl").args(args).current_dir(folder).output().expect("openssl runs");
+    assert!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     let read = |name| std::fs::read_to_string(folder.join(name)).expect("openssl wrote it");
-    std::fs::write(
-        folder.join("keystore.pem"),
-        read("key.pem") + &read("cert.pem"),
-    )
-    .expect("the folder is writable");
+    std::fs::write(folder.join("keystore.pem"), read("key.pem") + &read("cert.pem")).expect("the folder is writable");
 }

@@ -21,15 +21,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A name that no other test, test process or test run uses.
 pub fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let time = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .expect("a clock after 1970")
-        .as_millis();
-    format!(
-        "{prefix}-{time}-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+    let time = SystemTime::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_millis();
+    format!("{prefix}-{time}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A record to produce. Without a partition, the key decides; without a timestamp, the clock.
@@ -45,11 +38,7 @@ pub struct Outgoing {
 
 impl Outgoing {
     pub fn new(key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
-        Self {
-            key: Some(key.into()),
-            value: Some(value.into()),
-            ..Self::default()
-        }
+        Self { key: Some(key.into()), value: Some(value.into()), ..Self::default() }
     }
 }
 
@@ -67,11 +56,7 @@ pub struct Record {
 
 impl Record {
     fn of(message: &BorrowedMessage<'_>) -> Self {
-        let headers = message.headers().map(|h| {
-            h.iter()
-                .map(|h| (h.key.into(), h.value.map(Into::into)))
-                .collect()
-        });
+        let headers = message.headers().map(|h| h.iter().map(|h| (h.key.into(), h.value.map(Into::into))).collect());
         Self {
             partition: message.partition(),
             offset: message.offset(),
@@ -97,10 +82,7 @@ impl ProducerContext for Failures {
     type DeliveryOpaque = ();
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            self.0
-                .lock()
-                .expect("nothing panics with the lock held")
-                .push(error.clone());
+            self.0.lock().expect("nothing panics with the lock held").push(error.clone());
         }
     }
 }
@@ -112,21 +94,15 @@ impl Broker {
         for (key, value) in config {
             topic = topic.set(key, value);
         }
-        let admin: AdminClient<DefaultClientContext> =
-            self.client_config().create().expect("an admin client");
-        let options = AdminOptions::new()
-            .request_timeout(Some(DEADLINE))
-            .operation_timeout(Some(DEADLINE));
-        let created =
-            block_on(admin.create_topics([&topic], &options)).expect("the broker answers");
+        let admin: AdminClient<DefaultClientContext> = self.client_config().create().expect("an admin client");
+        let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
+        let created = block_on(admin.create_topics([&topic], &options)).expect("the broker answers");
         assert_eq!(created, [Ok(name.to_string())]);
         let consumer = self.reader("read_committed");
         wait_for("leaders of all partitions", DEADLINE, || {
             let metadata = consumer.fetch_metadata(Some(name), DEADLINE).ok()?;
             let found = metadata.topics().first()?.partitions();
-            (found.len() == usize::try_from(partitions).ok()?
-                && found.iter().all(|p| p.leader() >= 0))
-            .then_some(())
+            (found.len() == usize::try_from(partitions).ok()? && found.iter().all(|p| p.leader() >= 0)).then_some(())
         });
     }
 
@@ -134,14 +110,9 @@ impl Broker {
     pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = Outgoing>) {
         let failures = Failures::default();
         let mut config = self.client_config();
-        config
-            .set("enable.idempotence", "true")
-            .set("linger.ms", "1")
-            .set("partitioner", "murmur2_random");
+        config.set("enable.idempotence", "true").set("linger.ms", "1").set("partitioner", "murmur2_random");
         config.set("message.max.bytes", "20000000"); // tests produce what is too large on purpose
-        let producer: ThreadedProducer<_> = config
-            .create_with_context(failures.clone())
-            .expect("a producer");
+        let producer: ThreadedProducer<_> = config.create_with_context(failures.clone()).expect("a producer");
         for record in records {
             let mut outgoing = BaseRecord::<[u8], [u8]>::to(topic);
             outgoing.partition = record.partition;
@@ -150,10 +121,7 @@ impl Broker {
             outgoing.payload = record.value.as_deref();
             if !record.headers.is_empty() {
                 let insert = |all: OwnedHeaders, (key, value): &(String, Vec<u8>)| {
-                    all.insert(Header {
-                        key,
-                        value: Some(value),
-                    })
+                    all.insert(Header { key, value: Some(value) })
                 };
                 outgoing.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), insert));
             }
@@ -169,19 +137,9 @@ impl Broker {
                 None
             });
         }
-        producer
-            .flush(DEADLINE)
-            .expect("all records are acknowledged");
-        let failures = failures
-            .0
-            .lock()
-            .expect("nothing panics with the lock held");
-        assert!(
-            failures.is_empty(),
-            "{} records failed, the first: {}",
-            failures.len(),
-            failures[0]
-        );
+        producer.flush(DEADLINE).expect("all records are acknowledged");
+        let failures = failures.0.lock().expect("nothing panics with the lock held");
+        assert!(failures.is_empty(), "{} records failed, the first: {}", failures.len(), failures[0]);
     }
 
     /// All records that are there now, by partition and offset, without those of aborted transactions. Waits for
@@ -190,21 +148,12 @@ impl Broker {
     /// # Panics
     /// If a transaction stays open for a minute.
     pub fn consume_all_read_committed(&self, topic: &str) -> Vec<Record> {
-        let (committed, all) = (
-            self.reader("read_committed"),
-            self.reader("read_uncommitted"),
-        );
+        let (committed, all) = (self.reader("read_committed"), self.reader("read_uncommitted"));
         for partition in 0..self.partition_count(topic) {
-            let end = |reader: &BaseConsumer| {
-                reader
-                    .fetch_watermarks(topic, partition, DEADLINE)
-                    .map(|(_, end)| end)
-            };
+            let end = |reader: &BaseConsumer| reader.fetch_watermarks(topic, partition, DEADLINE).map(|(_, end)| end);
             let written = end(&all).expect("the broker answers");
             // Under read_committed, the end is where the first open transaction begins.
-            wait_for("the end of open transactions", DEADLINE, || {
-                (end(&committed).ok()? >= written).then_some(())
-            });
+            wait_for("the end of open transactions", DEADLINE, || (end(&committed).ok()? >= written).then_some(()));
         }
         self.consume_visible(topic)
     }
@@ -216,9 +165,7 @@ impl Broker {
         let partitions = self.partition_count(topic);
         let mut assignment = TopicPartitionList::new();
         for partition in 0..partitions {
-            assignment
-                .add_partition_offset(topic, partition, Offset::Beginning)
-                .expect("an offset that exists");
+            assignment.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset that exists");
         }
         consumer.assign(&assignment).expect("an assignment");
         let (mut records, mut at_end) = (Vec::new(), BTreeSet::new());
@@ -232,46 +179,28 @@ impl Broker {
                 Some(Err(error)) => eprintln!("reading {topic}: {error}"), // transient, or the deadline tells
                 None => {}
             }
-            assert!(
-                start.elapsed() < DEADLINE,
-                "of {partitions} partitions of {topic} only {at_end:?} were read"
-            );
+            assert!(start.elapsed() < DEADLINE, "of {partitions} partitions of {topic} only {at_end:?} were read");
         }
         records.sort_by_key(|record| (record.partition, record.offset));
         records
     }
 
     fn partition_count(&self, topic: &str) -> i32 {
-        let metadata = self
-            .reader("read_committed")
-            .fetch_metadata(Some(topic), DEADLINE)
-            .expect("the broker answers");
+        let metadata = self.reader("read_committed").fetch_metadata(Some(topic), DEADLINE).expect("the broker answers");
         i32::try_from(metadata.topics()[0].partitions().len()).expect("a count of partitions")
     }
 
     fn reader(&self, isolation: &str) -> BaseConsumer {
         let mut config = self.client_config();
-        config
-            .set("group.id", "test-reader")
-            .set("isolation.level", isolation)
-            .set("enable.auto.commit", "false");
-        config
-            .set("enable.partition.eof", "true")
-            .set("auto.offset.reset", "error");
-        config
-            .set("fetch.wait.max.ms", "10")
-            .set("fetch.queue.backoff.ms", "5");
+        config.set("group.id", "test-reader").set("isolation.level", isolation).set("enable.auto.commit", "false");
+        config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
+        config.set("fetch.wait.max.ms", "10").set("fetch.queue.backoff.ms", "5");
         config.create().expect("a consumer")
     }
 }
 
 /// From a thread of its own: the calling test may itself run in a runtime.
 fn block_on<F: Future<Output: Send> + Send>(future: F) -> F::Output {
-    let run = || {
-        tokio::runtime::Builder::new_current_thread()
-            .build()
-            .expect("a runtime")
-            .block_on(future)
-    };
+    let run = || tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future);
     std::thread::scope(|scope| scope.spawn(run).join()).expect("no panic in a client's future")
 }

@@ -14,11 +14,10 @@ pub use client::{Outgoing, Record, unique};
 pub fn broker() -> &'static Broker {
     // A start takes seconds and half a minute on a busy machine: a second test waits for the first one's. When the
     // start fails, all that wait fail with it and none tries again.
-    static SHARED: LazyLock<Broker> =
-        LazyLock::new(|| match std::env::var("HOTLEAD_TEST_BROKERS") {
-            Ok(brokers) => Broker::of_others(brokers),
-            Err(_) => Broker::start_own(&Options::default()),
-        });
+    static SHARED: LazyLock<Broker> = LazyLock::new(|| match std::env::var("HOTLEAD_TEST_BROKERS") {
+        Ok(brokers) => Broker::of_others(brokers),
+        Err(_) => Broker::start_own(&Options::default()),
+    });
     &SHARED
 }
 
@@ -67,29 +66,13 @@ mod tests {
         let topic = unique("many");
         broker.create_topic(&topic, 2, &[]);
         let value = |i: i32| i.to_string();
-        broker.produce(
-            &topic,
-            (0..20_000).map(|i| Outgoing {
-                partition: Some(i % 2),
-                ..Outgoing::new("k", value(i))
-            }),
-        );
+        broker
+            .produce(&topic, (0..20_000).map(|i| Outgoing { partition: Some(i % 2), ..Outgoing::new("k", value(i)) }));
         let records = broker.consume_all_read_committed(&topic);
         for partition in 0..2 {
-            let got: Vec<_> = records
-                .iter()
-                .filter(|r| r.partition == partition)
-                .map(|r| r.value_text())
-                .collect();
-            let expected: Vec<_> = (0..20_000)
-                .filter(|i| i % 2 == partition)
-                .map(value)
-                .collect();
-            assert!(
-                got == expected,
-                "partition {partition}: {} records",
-                got.len()
-            );
+            let got: Vec<_> = records.iter().filter(|r| r.partition == partition).map(|r| r.value_text()).collect();
+            let expected: Vec<_> = (0..20_000).filter(|i| i % 2 == partition).map(value).collect();
+            assert!(got == expected, "partition {partition}: {} records", got.len());
         }
     }
 
@@ -99,39 +82,22 @@ mod tests {
         let topic = unique("transaction");
         broker.create_topic(&topic, 1, &[]);
         let mut config = broker.client_config();
-        let producer: BaseProducer = config
-            .set("transactional.id", unique("id"))
-            .set("transaction.timeout.ms", "10000")
-            .create()
-            .unwrap();
+        let producer: BaseProducer =
+            config.set("transactional.id", unique("id")).set("transaction.timeout.ms", "10000").create().unwrap();
         producer.init_transactions(DEADLINE).unwrap();
         for (value, commit) in [("first", true), ("aborted", false), ("second", true)] {
             producer.begin_transaction().unwrap();
-            producer
-                .send(BaseRecord::<str, str>::to(&topic).payload(value))
-                .map_err(|(e, _)| e)
-                .unwrap();
+            producer.send(BaseRecord::<str, str>::to(&topic).payload(value)).map_err(|(e, _)| e).unwrap();
             producer.flush(DEADLINE).unwrap();
-            let before: Vec<_> = broker
-                .consume_visible(&topic)
-                .iter()
-                .map(Record::value_text)
-                .collect();
-            assert!(
-                !before.contains(&value.to_string()),
-                "{value} is visible in its open transaction"
-            );
+            let before: Vec<_> = broker.consume_visible(&topic).iter().map(Record::value_text).collect();
+            assert!(!before.contains(&value.to_string()), "{value} is visible in its open transaction");
             if commit {
                 producer.commit_transaction(DEADLINE).unwrap();
             } else {
                 producer.abort_transaction(DEADLINE).unwrap();
             }
         }
-        let values: Vec<_> = broker
-            .consume_all_read_committed(&topic)
-            .iter()
-            .map(Record::value_text)
-            .collect();
+        let values: Vec<_> = broker.consume_all_read_committed(&topic).iter().map(Record::value_text).collect();
         assert_eq!(values, ["first", "second"]);
     }
 
@@ -147,49 +113,27 @@ mod tests {
             broker.start_again();
         }
         broker.produce("kept", [Outgoing::new("u1", "after")]);
-        let values: Vec<_> = broker
-            .consume_all_read_committed("kept")
-            .iter()
-            .map(Record::value_text)
-            .collect();
+        let values: Vec<_> = broker.consume_all_read_committed("kept").iter().map(Record::value_text).collect();
         assert_eq!(values, ["before", "after"]);
 
         let (pid, folder) = (broker.pid().unwrap(), broker.folder().unwrap().to_owned());
         drop(broker); // closes the supervisor's pipe, as the end of the test process does
-        wait_for("the broker's end", DEADLINE, || {
-            (!is_alive(pid) && !folder.exists()).then_some(())
-        });
+        wait_for("the broker's end", DEADLINE, || (!is_alive(pid) && !folder.exists()).then_some(()));
     }
 
     #[test]
     fn scram_over_tls_lets_in_the_right_password_only() {
         let _one_at_a_time = OWN.lock();
-        let login = Login {
-            user: "hotlead".into(),
-            password: "right".into(),
-        };
-        let broker = Broker::start_own(&Options {
-            tls_scram: Some(login),
-            ..Options::default()
-        });
+        let login = Login { user: "hotlead".into(), password: "right".into() };
+        let broker = Broker::start_own(&Options { tls_scram: Some(login), ..Options::default() });
         let answers = |properties: &[(&str, &str)]| {
             let mut config: ClientConfig = broker.tls_client_config();
-            config.extend(
-                properties
-                    .iter()
-                    .map(|(k, v)| (k.to_string(), v.to_string())),
-            );
+            config.extend(properties.iter().map(|(k, v)| (k.to_string(), v.to_string())));
             let consumer: BaseConsumer = config.create().unwrap();
-            consumer
-                .fetch_metadata(None, Duration::from_secs(5))
-                .map(|metadata| metadata.brokers().len())
+            consumer.fetch_metadata(None, Duration::from_secs(5)).map(|metadata| metadata.brokers().len())
         };
-        assert_eq!(
-            wait_for("metadata over TLS", DEADLINE, || answers(&[]).ok()),
-            1
-        );
+        assert_eq!(wait_for("metadata over TLS", DEADLINE, || answers(&[]).ok()), 1);
         answers(&[("sasl.password", "wrong")]).expect_err("a wrong password");
-        answers(&[("ssl.ca.location", "probe")])
-            .expect_err("a certificate that nobody vouches for");
+        answers(&[("ssl.ca.location", "probe")]).expect_err("a certificate that nobody vouches for");
     }
 }

@@ -35,26 +35,13 @@ fn alerts_arrive_exactly_once_and_a_restart_does_not_repeat_them() {
     assert_eq!(header(alert, "ce_type"), Some("hotlead.alert.opened.v1"));
     assert_eq!(header(alert, "ce_subject"), value["lead"]["key"].as_str());
     let text = service.hooks.metrics.encode();
-    assert!(
-        text.contains("hotlead_alerts_total{rule=\"demo-requested\"} 40"),
-        "{text}"
-    );
-    assert!(
-        text.contains("hotlead_events_total{outcome=\"applied\"} 40"),
-        "{text}"
-    );
+    assert!(text.contains("hotlead_alerts_total{rule=\"demo-requested\"} 40"), "{text}");
+    assert!(text.contains("hotlead_events_total{outcome=\"applied\"} 40"), "{text}");
     service.stop().expect("a clean end");
 
     let service = Service::start(&settings, Mode::Transactional);
-    broker().produce(
-        &settings.topics.events,
-        (40..50).map(|n| demo_request(n, n)),
-    );
-    assert_eq!(
-        alert_ids(&service.alerts(50)).len(),
-        50,
-        "ten more, none twice"
-    );
+    broker().produce(&settings.topics.events, (40..50).map(|n| demo_request(n, n)));
+    assert_eq!(alert_ids(&service.alerts(50)).len(), 50, "ten more, none twice");
     service.stop().expect("a clean end");
 }
 
@@ -79,39 +66,23 @@ fn poison_between_good_events_becomes_dead_letters_with_the_same_bytes() {
             partition: Some(0),
             ..Outgoing::default()
         };
-        let good = Outgoing {
-            partition: Some(0),
-            ..demo_request(n, n)
-        };
+        let good = Outgoing { partition: Some(0), ..demo_request(n, n) };
         [good, bad]
     });
     broker().produce(&settings.topics.events, records);
     let letters = service.dead_letters(poison.len());
     for (reason, value) in &poison {
         let key = format!("key of {reason}").into_bytes();
-        let letter = letters
-            .iter()
-            .find(|letter| letter.key.as_ref() == Some(&key));
+        let letter = letters.iter().find(|letter| letter.key.as_ref() == Some(&key));
         let letter = letter.unwrap_or_else(|| panic!("no dead letter for {reason}"));
-        assert_eq!(
-            letter.value.as_ref(),
-            Some(value),
-            "{reason}: the original bytes"
-        );
-        assert_eq!(
-            letter.headers[0],
-            ("trace".to_owned(), Some(b"\x00\x01".to_vec()))
-        );
+        assert_eq!(letter.value.as_ref(), Some(value), "{reason}: the original bytes");
+        assert_eq!(letter.headers[0], ("trace".to_owned(), Some(b"\x00\x01".to_vec())));
         assert_eq!(header(letter, "hotlead_reason"), Some(*reason));
         let place = format!("{}/0@", settings.topics.events);
         let source = header(letter, "hotlead_source").expect("its coordinates");
         assert!(source.starts_with(&place), "{source}");
     }
-    assert_eq!(
-        service.alerts(poison.len()).len(),
-        poison.len(),
-        "the good ones"
-    );
+    assert_eq!(service.alerts(poison.len()).len(), poison.len(), "the good ones");
     service.stop().expect("a clean end");
 }
 
@@ -131,12 +102,7 @@ fn a_second_process_takes_partitions_over_and_gives_them_back() {
     let second = Service::start(&settings, Mode::Transactional);
     send(300, 600);
     wait_for("partitions of the second process", DEADLINE, || {
-        second
-            .hooks
-            .metrics
-            .encode()
-            .contains("hotlead_leads{")
-            .then_some(())
+        second.hooks.metrics.encode().contains("hotlead_leads{").then_some(())
     });
     send(600, 900);
     first.alerts(900);
@@ -157,12 +123,7 @@ fn the_older_of_two_processes_of_one_name_is_fenced() {
     let second = Service::start(&settings, Mode::Transactional);
     broker().produce(&settings.topics.events, (0..8).map(|n| demo_request(n, n)));
     let fault = first.ended().expect_err("fenced");
-    assert_eq!(
-        fault,
-        RunError::Fenced {
-            instance: "same".to_owned()
-        }
-    );
+    assert_eq!(fault, RunError::Fenced { instance: "same".to_owned() });
     assert_eq!(fault.exit_code(), 75);
     assert_eq!(second.alerts(8).len(), 8);
     second.stop().expect("a clean end");
@@ -174,21 +135,14 @@ fn lost_offsets_are_counted_and_reading_goes_on() {
     let settings = settings(&unique("gap"), "a");
     let events = settings.topics.events.clone();
     let service = Service::start(&settings, Mode::Transactional);
-    let to = |n| Outgoing {
-        partition: Some(0),
-        ..demo_request(n, n)
-    };
+    let to = |n| Outgoing { partition: Some(0), ..demo_request(n, n) };
     broker().produce(&events, (0..10).map(to));
     service.alerts(10);
     service.stop().expect("a clean end");
     broker().produce(&events, (10..20).map(to));
     service::delete_before(&events, 0, 15);
     let service = Service::start(&settings, Mode::Transactional);
-    let leads: Vec<_> = service
-        .alerts(15)
-        .into_iter()
-        .filter_map(|alert| alert.key)
-        .collect();
+    let leads: Vec<_> = service.alerts(15).into_iter().filter_map(|alert| alert.key).collect();
     assert!(leads.contains(&b"u15".to_vec()), "{leads:?}");
     let text = service.hooks.metrics.encode();
     assert!(text.contains("hotlead_offsets_lost_total 5"), "{text}");
@@ -207,25 +161,12 @@ fn a_dead_letter_that_its_topic_does_not_take_aborts_once_and_then_goes_without_
     let service = Service::start(&settings, Mode::Transactional);
     // Random bytes, so that compression does not make them fit.
     let giant: Vec<u8> = (0..MAX_RECORD + 1).map(|_| fastrand::u8(..)).collect();
-    broker().produce(
-        &settings.topics.events,
-        [
-            demo_request(1, 1),
-            Outgoing::new("u2", giant),
-            demo_request(3, 3),
-        ],
-    );
+    broker().produce(&settings.topics.events, [demo_request(1, 1), Outgoing::new("u2", giant), demo_request(3, 3)]);
     let letters = service.dead_letters(1);
     assert_eq!(letters[0].value, None);
     assert_eq!(header(&letters[0], "hotlead_reason"), Some("too_large"));
     assert_eq!(alert_ids(&service.alerts(2)).len(), 2);
-    assert_eq!(
-        broker()
-            .consume_all_read_committed(&settings.topics.alerts)
-            .len(),
-        2,
-        "none twice"
-    );
+    assert_eq!(broker().consume_all_read_committed(&settings.topics.alerts).len(), 2, "none twice");
     service.stop().expect("a clean end");
 }
 
@@ -281,9 +222,7 @@ fn the_in_process_cluster_will_do_without_transactions() {
     let producer: BaseProducer = config.create().unwrap();
     for event in (0..20).map(|n| demo_request(n, n)) {
         let (key, value) = (event.key.unwrap(), event.value.unwrap());
-        let record = BaseRecord::to(&settings.topics.events)
-            .key(&key)
-            .payload(&value);
+        let record = BaseRecord::to(&settings.topics.events).key(&key).payload(&value);
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(DEADLINE).unwrap();
@@ -297,9 +236,7 @@ fn the_in_process_cluster_will_do_without_transactions() {
 fn a_missing_events_topic_is_named_with_its_command() {
     let mut settings = settings(&unique("missing"), "a");
     settings.topics.events = unique("nowhere");
-    let fault = Service::begin(&settings, Mode::Transactional)
-        .ended()
-        .expect_err("no topic");
+    let fault = Service::begin(&settings, Mode::Transactional).ended().expect_err("no topic");
     assert_eq!(fault.exit_code(), 69);
     let command = format!("--create --topic {} --partitions", settings.topics.events);
     assert!(fault.to_string().contains(&command), "{fault}");
@@ -308,28 +245,15 @@ fn a_missing_events_topic_is_named_with_its_command() {
 /// Goal: wrong credentials are told as such, not as a lost connection, and right ones let us in.
 #[test]
 fn a_wrong_password_is_one_clear_line() {
-    let login = Login {
-        user: "hotlead".to_owned(),
-        password: "right".to_owned(),
-    };
-    let broker = Broker::start_own(&Options {
-        tls_scram: Some(login),
-        ..Options::default()
-    });
+    let login = Login { user: "hotlead".to_owned(), password: "right".to_owned() };
+    let broker = Broker::start_own(&Options { tls_scram: Some(login), ..Options::default() });
     let config = broker.tls_client_config();
     let ask = |password: &str| {
-        let inherited = [
-            "security.protocol",
-            "sasl.mechanism",
-            "sasl.username",
-            "ssl.ca.location",
-        ];
+        let inherited = ["security.protocol", "sasl.mechanism", "sasl.username", "ssl.ca.location"];
         let value = |name: &str| config.get(name).expect("set by the broker").to_owned();
         let mut kafka = Kafka {
             brokers: vec![value("bootstrap.servers")],
-            properties: inherited
-                .map(|name| (name.to_owned(), Secret::inline(value(name))))
-                .into(),
+            properties: inherited.map(|name| (name.to_owned(), Secret::inline(value(name)))).into(),
         };
         let secret = Secret::resolved(password, "env:PASSWORD");
         kafka.properties.insert("sasl.password".to_owned(), secret);

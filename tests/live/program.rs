@@ -52,34 +52,21 @@ impl Program {
     }
 
     fn logs(&self, text: &str) {
-        wait_for(&format!("{text:?} in the log"), DEADLINE, || {
-            self.log().contains(text).then_some(())
-        });
+        wait_for(&format!("{text:?} in the log"), DEADLINE, || self.log().contains(text).then_some(()));
     }
 
     fn signal(&self, signal: &str) {
-        let sent = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(self.child.id().to_string())
-            .status();
+        let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
     fn exit_code(&mut self) -> Option<i32> {
-        wait_for("the program's end", DEADLINE, || {
-            self.child.try_wait().unwrap()
-        })
-        .code()
+        wait_for("the program's end", DEADLINE, || self.child.try_wait().unwrap()).code()
     }
 
     fn output(&mut self) -> String {
         let mut text = String::new();
-        self.child
-            .stdout
-            .take()
-            .unwrap()
-            .read_to_string(&mut text)
-            .unwrap();
+        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         text
     }
 }
@@ -103,21 +90,13 @@ fn a_signal_commits_the_last_round_and_ends_with_0() {
         broker().create_topic(&format!("{name}.events"), 2, &[]);
         let mut program = Program::start(&["run"], broker().bootstrap(), &name);
         program.logs("running");
-        broker().produce(
-            &format!("{name}.events"),
-            (0..5).map(|n| demo_request(n, n)),
-        );
+        broker().produce(&format!("{name}.events"), (0..5).map(|n| demo_request(n, n)));
         let alerts = format!("{name}.hotlead.alerts");
-        wait_for("alerts", DEADLINE, || {
-            (broker().consume_visible(&alerts).len() == 5).then_some(())
-        });
+        wait_for("alerts", DEADLINE, || (broker().consume_visible(&alerts).len() == 5).then_some(()));
         program.signal(signal);
         assert_eq!(program.exit_code(), Some(0), "{}", program.log());
-        let mut tail = Program::start(
-            &["tail", "--json", "--from", "beginning", "--until-end"],
-            broker().bootstrap(),
-            &name,
-        );
+        let mut tail =
+            Program::start(&["tail", "--json", "--from", "beginning", "--until-end"], broker().bootstrap(), &name);
         let mut lines: Vec<_> = tail.output().lines().map(str::to_owned).collect();
         assert_eq!(tail.exit_code(), Some(0), "{}", tail.log());
         let values = broker().consume_visible(&alerts);
@@ -137,13 +116,8 @@ fn a_killed_process_is_replaced_at_once() {
     for round in 0..3 {
         let mut program = Program::start(&["run"], broker().bootstrap(), &name);
         program.logs("running");
-        broker().produce(
-            &events,
-            (round * 100..(round + 1) * 100).map(|n| demo_request(n, n)),
-        );
-        wait_for("some alerts", DEADLINE, || {
-            (broker().consume_visible(&alerts).len() > round * 100).then_some(())
-        });
+        broker().produce(&events, (round * 100..(round + 1) * 100).map(|n| demo_request(n, n)));
+        wait_for("some alerts", DEADLINE, || (broker().consume_visible(&alerts).len() > round * 100).then_some(()));
         program.signal("KILL");
         assert_eq!(program.exit_code(), None);
     }
@@ -171,10 +145,5 @@ fn brokers_that_are_away_are_one_clear_line() {
     let mut tail = Program::start(&["tail", "--until-end"], &nowhere, &unique("away"));
     assert_eq!(tail.exit_code(), Some(69), "{}", tail.log());
     assert!(started.elapsed() < Duration::from_secs(20));
-    assert!(
-        tail.log()
-            .contains(&format!("cannot reach Kafka at {nowhere}")),
-        "{}",
-        tail.log()
-    );
+    assert!(tail.log().contains(&format!("cannot reach Kafka at {nowhere}")), "{}", tail.log());
 }

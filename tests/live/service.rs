@@ -9,9 +9,7 @@ use std::time::Duration;
 use hotlead::config::settings::{Kafka, LogFormat, Secret, Settings, Start, Topics};
 use hotlead::core::event::{FieldPath, Kind};
 use hotlead::core::rule::RuleSet;
-use hotlead::core::spec::{
-    ConditionSpec, FilterSpec, Matcher, RuleSpec, RulesSpec, Scalar, SignalSpec, Test,
-};
+use hotlead::core::spec::{ConditionSpec, FilterSpec, Matcher, RuleSpec, RulesSpec, Scalar, SignalSpec, Test};
 use hotlead::core::time::Span;
 use hotlead::run::{self, Hooks, Mode, RunError};
 use rdkafka::admin::{AdminClient, AdminOptions};
@@ -29,10 +27,7 @@ pub fn settings(name: &str, instance: &str) -> Settings {
     // Room for records that are larger than we decode.
     broker().create_topic(&events, 4, &[("max.message.bytes", "20000000")]);
     // Sessions as short as the test broker allows, so that what is given up is taken over soon.
-    let short = [
-        ("session.timeout.ms", "6000"),
-        ("heartbeat.interval.ms", "500"),
-    ];
+    let short = [("session.timeout.ms", "6000"), ("heartbeat.interval.ms", "500")];
     let short = short.map(|(key, value)| (key.to_owned(), Secret::inline(value)));
     Settings {
         kafka: Kafka {
@@ -64,19 +59,12 @@ pub fn settings(name: &str, instance: &str) -> Settings {
 
 /// The topics that a service writes.
 pub fn topics_of(settings: &Settings) -> [String; 2] {
-    [
-        settings.topics.alerts.clone(),
-        settings.topics.dead_letter.clone(),
-    ]
+    [settings.topics.alerts.clone(), settings.topics.dead_letter.clone()]
 }
 
 /// One rule: who asks for a demo is hot.
 fn rules() -> RulesSpec {
-    let named = Matcher {
-        tests: vec![Test::Equals(vec![Scalar::Text(
-            "demo requested".to_owned(),
-        )])],
-    };
+    let named = Matcher { tests: vec![Test::Equals(vec![Scalar::Text("demo requested".to_owned())])] };
     RulesSpec {
         version: "sha256:0".to_owned(),
         grace: Span::from_secs(300),
@@ -84,10 +72,7 @@ fn rules() -> RulesSpec {
         forget_after: Span::from_secs(400 * 86_400),
         signals: vec![SignalSpec {
             name: "demo_request".to_owned(),
-            filter: FilterSpec {
-                on: Some(Kind::Track),
-                fields: vec![(FieldPath::Name, named)],
-            },
+            filter: FilterSpec { on: Some(Kind::Track), fields: vec![(FieldPath::Name, named)] },
         }],
         ignore: Vec::new(),
         scoring: None,
@@ -136,11 +121,7 @@ impl Service {
         let (of_thread, inner) = (hooks.clone(), settings.clone());
         let rules = Arc::new(RuleSet::compile(rules()));
         let thread = Some(thread::spawn(move || run::start(inner, rules, of_thread)));
-        Self {
-            hooks,
-            settings: settings.clone(),
-            thread,
-        }
+        Self { hooks, settings: settings.clone(), thread }
     }
 
     /// Tells it to stop and waits for its end.
@@ -151,12 +132,7 @@ impl Service {
 
     /// Waits until it ends by itself.
     pub fn ended(mut self) -> Result<(), RunError> {
-        wait_for("its end", DEADLINE, || {
-            self.thread
-                .as_ref()
-                .is_some_and(JoinHandle::is_finished)
-                .then_some(())
-        });
+        wait_for("its end", DEADLINE, || self.thread.as_ref().is_some_and(JoinHandle::is_finished).then_some(()));
         self.join()
     }
 
@@ -203,15 +179,9 @@ pub fn header<'a>(record: &'a Record, name: &str) -> Option<&'a str> {
 
 /// As retention does: what lies before `offset` is gone.
 pub fn delete_before(topic: &str, partition: i32, offset: i64) {
-    let admin: AdminClient<DefaultClientContext> =
-        broker().client_config().create().expect("an admin client");
+    let admin: AdminClient<DefaultClientContext> = broker().client_config().create().expect("an admin client");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, partition, Offset::Offset(offset))
-        .expect("an offset");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .expect("a runtime");
-    runtime
-        .block_on(admin.delete_records(&list, &AdminOptions::new()))
-        .expect("the broker answers");
+    list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(admin.delete_records(&list, &AdminOptions::new())).expect("the broker answers");
 }

@@ -17,9 +17,7 @@ use crate::supervise::wait_for;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn alert(number: u128, lead: &str) -> Outgoing {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .expect("after 1970");
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let mut alert = sample::alert(number, Timestamp::from_millis(now.as_millis() as i64));
     alert.lead.key = lead.to_owned();
     alert.lead.name = Some(lead.to_owned());
@@ -33,18 +31,11 @@ fn alert(number: u128, lead: &str) -> Outgoing {
 /// What a sink's group has committed for partition 0; -1 is nothing.
 fn committed(broker: &Broker, settings: &Settings, sink: &str) -> i64 {
     let mut config = broker.client_config();
-    let consumer: BaseConsumer = config
-        .set("group.id", format!("{}.{sink}", settings.group))
-        .create()
-        .expect("a consumer");
+    let consumer: BaseConsumer =
+        config.set("group.id", format!("{}.{sink}", settings.group)).create().expect("a consumer");
     let mut asked = TopicPartitionList::new();
     asked.add_partition(&settings.topics.alerts, 0);
-    match consumer
-        .committed_offsets(asked, DEADLINE)
-        .expect("offsets")
-        .elements()[0]
-        .offset()
-    {
+    match consumer.committed_offsets(asked, DEADLINE).expect("offsets").elements()[0].offset() {
         Offset::Offset(offset) => offset,
         _ => -1,
     }
@@ -66,68 +57,31 @@ async fn alerts_reach_every_sink_and_are_committed_when_their_outcome_is_known()
         _ => (200, ""),
     });
     let (crm, slack) = (crm.await, Receiver::start(|_| (200, "ok")).await);
-    let sinks = vec![
-        sink("crm", Start::Earliest, crm.webhook(&[SECRET])),
-        sink("sdr", Start::Earliest, slack.slack()),
-    ];
+    let sinks = vec![sink("crm", Start::Earliest, crm.webhook(&[SECRET])), sink("sdr", Start::Earliest, slack.slack())];
     let settings = settings(broker.bootstrap(), &unique("notify"), sinks);
     tokio::task::block_in_place(|| {
         create_topics(broker, &settings);
-        broker.produce(
-            &settings.topics.alerts,
-            [
-                alert(1, "a"),
-                alert(2, "late"),
-                alert(3, "bad"),
-                alert(4, "b"),
-            ],
-        );
+        broker.produce(&settings.topics.alerts, [alert(1, "a"), alert(2, "late"), alert(3, "bad"), alert(4, "b")]);
     });
     let running = notify::start(&settings, Arc::new(Unobserved)).expect("it starts");
     tokio::task::block_in_place(|| {
-        wait_for("slack", DEADLINE, || {
-            (slack.seen().len() == 4).then_some(())
-        });
-        wait_for("slack's commit", DEADLINE, || {
-            (committed(broker, &settings, "sdr") == 4).then_some(())
-        });
-        let dead = wait_for("the dead letter", DEADLINE, || {
-            broker.consume_visible(&settings.topics.dead_letter).pop()
-        });
+        wait_for("slack", DEADLINE, || (slack.seen().len() == 4).then_some(()));
+        wait_for("slack's commit", DEADLINE, || (committed(broker, &settings, "sdr") == 4).then_some(()));
+        let dead = wait_for("the dead letter", DEADLINE, || broker.consume_visible(&settings.topics.dead_letter).pop());
         assert_eq!(dead.key.as_deref(), Some(b"bad".as_slice()));
-        let header = |name: &str| {
-            dead.headers
-                .iter()
-                .find(|(n, _)| n == name)
-                .and_then(|(_, value)| value.clone())
-        };
+        let header = |name: &str| dead.headers.iter().find(|(n, _)| n == name).and_then(|(_, value)| value.clone());
         assert_eq!(header("hotlead_reason"), Some(b"message".to_vec()));
-        assert_eq!(
-            header("hotlead_source"),
-            Some(format!("{}/0@2", settings.topics.alerts).into_bytes())
-        );
-        assert_eq!(
-            header("ce_id"),
-            Some(b"00000000000000000000000000000003".to_vec())
-        );
+        assert_eq!(header("hotlead_source"), Some(format!("{}/0@2", settings.topics.alerts).into_bytes()));
+        assert_eq!(header("ce_id"), Some(b"00000000000000000000000000000003".to_vec()));
         wait_for("the commit up to the late one", DEADLINE, || {
             (committed(broker, &settings, "crm") == 1).then_some(())
         });
         status.store(200, Ordering::Relaxed);
-        wait_for("the rest", DEADLINE, || {
-            (committed(broker, &settings, "crm") == 4).then_some(())
-        });
+        wait_for("the rest", DEADLINE, || (committed(broker, &settings, "crm") == 4).then_some(()));
     });
-    let ids: Vec<_> = crm
-        .seen()
-        .iter()
-        .filter(|r| r.lead() == "late")
-        .map(|r| r.header("webhook-id").to_owned())
-        .collect();
-    assert!(
-        ids.len() >= 2 && ids.iter().all(|id| *id == format!("{:032x}", 2)),
-        "{ids:?}"
-    );
+    let ids: Vec<_> =
+        crm.seen().iter().filter(|r| r.lead() == "late").map(|r| r.header("webhook-id").to_owned()).collect();
+    assert!(ids.len() >= 2 && ids.iter().all(|id| *id == format!("{:032x}", 2)), "{ids:?}");
     running.stop().await;
 }
 
@@ -143,39 +97,25 @@ async fn a_restart_repeats_what_has_no_outcome_and_nothing_else_and_a_new_sink_b
     let crm = crm.await;
     let sinks = vec![sink("crm", Start::Latest, crm.webhook(&[SECRET]))];
     let settings = settings(broker.bootstrap(), &unique("restart"), sinks);
-    let leads = || {
-        crm.seen()
-            .iter()
-            .map(super::receiver::Request::lead)
-            .collect::<Vec<_>>()
-    };
+    let leads = || crm.seen().iter().map(super::receiver::Request::lead).collect::<Vec<_>>();
     tokio::task::block_in_place(|| {
         create_topics(broker, &settings);
         broker.produce(&settings.topics.alerts, [alert(1, "before")]);
     });
     let running = notify::start(&settings, Arc::new(Unobserved)).expect("it starts");
     tokio::task::block_in_place(|| {
-        wait_for("its beginning", DEADLINE, || {
-            (committed(broker, &settings, "crm") == 1).then_some(())
-        });
+        wait_for("its beginning", DEADLINE, || (committed(broker, &settings, "crm") == 1).then_some(()));
         broker.produce(&settings.topics.alerts, [alert(2, "a"), alert(3, "late")]);
-        wait_for("both attempts", DEADLINE, || {
-            (leads().len() >= 2).then_some(())
-        });
+        wait_for("both attempts", DEADLINE, || (leads().len() >= 2).then_some(()));
     });
     running.stop().await;
     assert_eq!(committed(broker, &settings, "crm"), 2, "up to the late one");
     let before = leads();
-    assert!(
-        before.contains(&"a".to_owned()) && !before.contains(&"before".to_owned()),
-        "{before:?}"
-    );
+    assert!(before.contains(&"a".to_owned()) && !before.contains(&"before".to_owned()), "{before:?}");
     open.store(true, Ordering::Relaxed);
     let running = notify::start(&settings, Arc::new(Unobserved)).expect("it starts");
     tokio::task::block_in_place(|| {
-        wait_for("the rest", DEADLINE, || {
-            (committed(broker, &settings, "crm") == 3).then_some(())
-        });
+        wait_for("the rest", DEADLINE, || (committed(broker, &settings, "crm") == 3).then_some(()));
     });
     running.stop().await;
     assert_eq!(leads()[before.len()..], ["late"]);

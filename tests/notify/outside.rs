@@ -10,9 +10,7 @@ use crate::python;
 /// Runs `hotlead sink test`: exit code, what stands on stdout, on stderr.
 async fn sink_test(settings: &Settings, id: &str) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = sink_test::run(settings, id, &mut out, &mut err)
-        .await
-        .expect("writing to memory");
+    let code = sink_test::send(settings, id, &mut out, &mut err).await.expect("writing to memory");
     let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
     (code, text(out), text(err))
 }
@@ -21,20 +19,13 @@ async fn sink_test(settings: &Settings, id: &str) -> (u8, String, String) {
 async fn the_official_libraries_verify_a_webhook_signed_with_one_key_and_with_two() {
     for secrets in [vec![SECRET], vec![SECRET, OLD_SECRET]] {
         let receiver = Receiver::start(|_| (200, "thanks")).await;
-        let settings = settings(
-            "none",
-            "none",
-            vec![sink("crm", Start::Latest, receiver.webhook(&secrets))],
-        );
+        let settings = settings("none", "none", vec![sink("crm", Start::Latest, receiver.webhook(&secrets))]);
         assert_eq!(sink_test(&settings, "crm").await.0, 0);
         let request = &receiver.seen()[0];
         let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-        let headers: serde_json::Map<_, _> = names
-            .into_iter()
-            .map(|name| (name.to_owned(), request.header(name).into()))
-            .collect();
-        let case =
-            json!({ "secrets": secrets, "headers": headers, "body": request.body }).to_string();
+        let headers: serde_json::Map<_, _> =
+            names.into_iter().map(|name| (name.to_owned(), request.header(name).into())).collect();
+        let case = json!({ "secrets": secrets, "headers": headers, "body": request.body }).to_string();
         let printed = python::check(include_str!("verify.py"), &[], case.as_bytes());
         assert_eq!(printed, format!("verified {}\n", secrets.len()));
     }
@@ -43,11 +34,7 @@ async fn the_official_libraries_verify_a_webhook_signed_with_one_key_and_with_tw
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_sdk_accepts_every_block_of_the_card() {
     let receiver = Receiver::start(|_| (200, "ok")).await;
-    let settings = settings(
-        "none",
-        "none",
-        vec![sink("sdr", Start::Latest, receiver.slack())],
-    );
+    let settings = settings("none", "none", vec![sink("sdr", Start::Latest, receiver.slack())]);
     assert_eq!(sink_test(&settings, "sdr").await.0, 0);
     let sent = &receiver.seen()[0].body;
     assert!(sent.contains("TEST | TEST lead"), "{sent}");
@@ -59,11 +46,7 @@ async fn slack_sdk_accepts_every_block_of_the_card() {
     hostile.campaign = Some(text.clone());
     hostile.evidence[0].label = text;
     let card = hotlead::notify::slack::card(&hostile, hostile.time);
-    let printed = python::check(
-        include_str!("blocks.py"),
-        &[],
-        format!("[{sent},{card}]").as_bytes(),
-    );
+    let printed = python::check(include_str!("blocks.py"), &[], format!("[{sent},{card}]").as_bytes());
     assert_eq!(printed, "valid 2\n");
 }
 
@@ -72,26 +55,15 @@ async fn sink_test_tells_what_the_other_side_answered_without_secrets() {
     let long: &'static str = format!("no such hook: {SECRET} {}", "x".repeat(400)).leak();
     let refusing = Receiver::start(move |_| (404, long)).await;
     let slack = Receiver::start(|_| (200, "ok")).await;
-    let sinks = vec![
-        sink("crm", Start::Latest, refusing.webhook(&[SECRET])),
-        sink("sdr", Start::Latest, slack.slack()),
-    ];
+    let sinks =
+        vec![sink("crm", Start::Latest, refusing.webhook(&[SECRET])), sink("sdr", Start::Latest, slack.slack())];
     let settings = settings("none", "none", sinks);
     let (code, out, err) = sink_test(&settings, "crm").await;
     assert_eq!((code, err.as_str()), (1, ""));
-    let expected = format!(
-        "crm: not delivered, http://127.0.0.1: 404 no such hook: [secret] {}\n",
-        "x".repeat(177)
-    );
+    let expected = format!("crm: not delivered, http://127.0.0.1: 404 no such hook: [secret] {}\n", "x".repeat(177));
     assert_eq!(out, expected);
     let (code, out, _) = sink_test(&settings, "sdr").await;
-    assert_eq!(
-        (code, out.as_str()),
-        (0, "sdr: delivered, http://127.0.0.1: 200 ok\n")
-    );
+    assert_eq!((code, out.as_str()), (0, "sdr: delivered, http://127.0.0.1: 200 ok\n"));
     let (code, out, err) = sink_test(&settings, "nobody").await;
-    assert_eq!(
-        (code, out.as_str(), err.as_str()),
-        (78, "", "no sink \"nobody\"; there is: crm, sdr\n")
-    );
+    assert_eq!((code, out.as_str(), err.as_str()), (78, "", "no sink \"nobody\"; there is: crm, sdr\n"));
 }

@@ -6,9 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
-use hotlead::config::settings::{
-    Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics,
-};
+use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const OLD_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -21,19 +19,13 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
     /// The lead that a webhook's body is about.
     pub fn lead(&self) -> String {
         let body: serde_json::Value = serde_json::from_str(&self.body).expect("JSON");
-        body["data"]["lead"]["key"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        body["data"]["lead"]["key"].as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -43,23 +35,16 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub async fn start(
-        script: impl Fn(&Request) -> (u16, &'static str) + Clone + Send + Sync + 'static,
-    ) -> Self {
+    pub async fn start(script: impl Fn(&Request) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
         let all = seen.clone();
         let app = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
-            let request = Request {
-                headers,
-                body: String::from_utf8_lossy(&body).into_owned(),
-            };
+            let request = Request { headers, body: String::from_utf8_lossy(&body).into_owned() };
             let (status, text) = script(&request);
             all.lock().expect("not poisoned").push(request);
             async move { (StatusCode::from_u16(status).expect("a status"), text) }
         });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a free port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { port, seen }
@@ -71,13 +56,8 @@ impl Receiver {
 
     pub fn webhook(&self, secrets: &[&str]) -> Target {
         Target::Webhook {
-            url: format!("http://127.0.0.1:{}/hook", self.port)
-                .parse()
-                .expect("a URL"),
-            secrets: secrets
-                .iter()
-                .map(|secret| Secret::resolved(*secret, "env:HOOK"))
-                .collect(),
+            url: format!("http://127.0.0.1:{}/hook", self.port).parse().expect("a URL"),
+            secrets: secrets.iter().map(|secret| Secret::resolved(*secret, "env:HOOK")).collect(),
             headers: vec![],
             reach: reach(),
         }
@@ -85,10 +65,7 @@ impl Receiver {
 
     pub fn slack(&self) -> Target {
         let url = format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port);
-        Target::Slack {
-            webhook_url: Secret::resolved(url, "env:SLACK"),
-            reach: reach(),
-        }
+        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), reach: reach() }
     }
 }
 
@@ -101,22 +78,14 @@ fn reach() -> Reach {
 }
 
 pub fn sink(id: &str, start: Start, target: Target) -> Sink {
-    Sink {
-        id: id.into(),
-        start,
-        max_age: Duration::from_secs(86_400),
-        target,
-    }
+    Sink { id: id.into(), start, max_age: Duration::from_secs(86_400), target }
 }
 
 /// Settings of which deliveries read the brokers, the group, the topics and the sinks.
 pub fn settings(brokers: &str, name: &str, sinks: Vec<Sink>) -> Settings {
     let topic = |kind: &str| format!("{name}.{kind}");
     Settings {
-        kafka: Kafka {
-            brokers: vec![brokers.to_owned()],
-            properties: Default::default(),
-        },
+        kafka: Kafka { brokers: vec![brokers.to_owned()], properties: Default::default() },
         group: name.to_owned(),
         instance: "test".into(),
         start: Start::Latest,

@@ -10,8 +10,7 @@ pub fn same_decisions(program: &[Value], twin: &[Value]) -> Result<(), String> {
         let (ours, theirs) = (program.get(at), twin.get(at));
         if ours != theirs {
             let shown = |line: Option<&Value>| line.map_or("(no line)".into(), Value::to_string);
-            let before: Vec<String> = twin
-                [at.saturating_sub(3).min(twin.len())..at.min(twin.len())]
+            let before: Vec<String> = twin[at.saturating_sub(3).min(twin.len())..at.min(twin.len())]
                 .iter()
                 .map(|line| format!("      both: {line}\n"))
                 .collect();
@@ -30,18 +29,12 @@ pub fn same_decisions(program: &[Value], twin: &[Value]) -> Result<(), String> {
 /// Fails with the first alert that differs in what the rules decide to the letter.
 pub fn same_alerts(program: &[Value], twin: &[Alert], rules: &Rules) -> Result<(), String> {
     if program.len() != twin.len() {
-        return Err(format!(
-            "{} alerts, the twin has {}",
-            program.len(),
-            twin.len()
-        ));
+        return Err(format!("{} alerts, the twin has {}", program.len(), twin.len()));
     }
     let mut ids = BTreeSet::new();
     for (at, (alert, expected)) in program.iter().zip(twin).enumerate() {
         let id = alert["id"].as_str().unwrap_or_default();
-        let is_hex = id
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        let is_hex = id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         let differs = if id.len() != 32 || !is_hex {
             Some("id: not 32 hex digits".to_string())
         } else if !ids.insert(id) {
@@ -50,10 +43,7 @@ pub fn same_alerts(program: &[Value], twin: &[Alert], rules: &Rules) -> Result<(
             difference(alert, expected).or_else(|| evidence_differs(alert, expected, rules))
         };
         if let Some(differs) = differs {
-            return Err(format!(
-                "alert {}: {differs}\n   program: {alert}\n      twin: {expected:?}",
-                at + 1
-            ));
+            return Err(format!("alert {}: {differs}\n   program: {alert}\n      twin: {expected:?}", at + 1));
         }
     }
     Ok(())
@@ -95,27 +85,18 @@ fn evidence_differs(alert: &Value, expected: &Alert, rules: &Rules) -> Option<St
     let lines = alert["evidence"].as_array().cloned().unwrap_or_default();
     let rule = rules.rules.iter().find(|rule| rule.id == expected.rule)?;
     if rule.when.reads_score() {
-        let tenths =
-            |line: &Value| (line["points"].as_f64().unwrap_or(f64::NAN) * 10.0).round() as i64;
+        let tenths = |line: &Value| (line["points"].as_f64().unwrap_or(f64::NAN) * 10.0).round() as i64;
         let sum: i64 = lines.iter().map(tenths).sum();
         let behaviour = expected.score.behaviour;
-        return (sum != behaviour)
-            .then(|| format!("evidence adds up to {sum} tenths, not {behaviour}"));
+        return (sum != behaviour).then(|| format!("evidence adds up to {sum} tenths, not {behaviour}"));
     }
     let text = |line: &Value, key: &str| line[key].as_str().unwrap_or_default().to_string();
-    let found: BTreeSet<(String, String)> = lines
-        .iter()
-        .map(|line| (text(line, "signal"), text(line, "time")))
-        .collect();
+    let found: BTreeSet<(String, String)> =
+        lines.iter().map(|line| (text(line, "signal"), text(line, "time"))).collect();
     let wanted: BTreeSet<(String, String)> = expected
         .evidence
         .iter()
-        .map(|line| {
-            (
-                line.signal.clone().unwrap_or_default(),
-                line.time.map_or(String::new(), time::text),
-            )
-        })
+        .map(|line| (line.signal.clone().unwrap_or_default(), line.time.map_or(String::new(), time::text)))
         .collect();
     (found != wanted).then(|| format!("evidence {found:?}, the twin has {wanted:?}"))
 }

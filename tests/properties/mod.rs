@@ -35,34 +35,24 @@ fn order_of_arrival_within_grace_changes_no_lead() {
     try_cases(reordered(), |both| {
         let leads = |case: &Case| -> Result<BTreeSet<String>, String> {
             let (_, alerts) = backtest(&case.rules, &case.lead_key, &case.lines)?;
-            Ok(alerts
-                .iter()
-                .map(|alert| alert["lead"]["key"].to_string())
-                .collect())
+            Ok(alerts.iter().map(|alert| alert["lead"]["key"].to_string()).collect())
         };
         let (in_time, as_arrived) = (leads(&both.in_time)?, leads(&both.as_arrived)?);
         if in_time == as_arrived {
             return Ok(());
         }
-        Err(format!(
-            "leads in time order: {in_time:?}\nleads as they arrived: {as_arrived:?}"
-        ))
+        Err(format!("leads in time order: {in_time:?}\nleads as they arrived: {as_arrived:?}"))
     });
 }
 
 /// Runs `holds` on random cases; panics with the smallest one for which it doesn't.
 fn try_cases<S: Strategy>(cases: S, holds: impl Fn(S::Value) -> Result<(), String>) {
-    let mut config = Config {
-        failure_persistence: None,
-        max_shrink_iters: 3_000,
-        ..Config::default()
-    };
+    let mut config = Config { failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         // Two runs of the program each: some seconds in all.
         config.cases = 100;
     }
-    let outcome =
-        TestRunner::new(config).run(&cases, |case| holds(case).map_err(TestCaseError::fail));
+    let outcome = TestRunner::new(config).run(&cases, |case| holds(case).map_err(TestCaseError::fail));
     match outcome {
         Ok(()) => {}
         Err(TestError::Fail(reason, smallest)) => panic!("{reason}\n{smallest:?}"),

@@ -15,23 +15,12 @@ const RULES_FILE: &str = "rules.yaml";
 /// # Errors
 ///
 /// What the program wrote on stderr if it did not end with 0, and a line that is not JSON.
-pub fn backtest(
-    rules_text: &str,
-    lead_key: &[&str],
-    lines: &[String],
-) -> Result<(Vec<Value>, Vec<Value>), String> {
+pub fn backtest(rules_text: &str, lead_key: &[&str], lines: &[String]) -> Result<(Vec<Value>, Vec<Value>), String> {
     let folder = tempfile::tempdir().map_err(|error| format!("temporary folder: {error}"))?;
-    let write = |name: &str, text: &str| {
-        fs::write(folder.path().join(name), text).map_err(|error| format!("{name}: {error}"))
-    };
+    let write =
+        |name: &str, text: &str| fs::write(folder.path().join(name), text).map_err(|error| format!("{name}: {error}"));
     write(RULES_FILE, rules_text)?;
-    write(
-        EVENTS_FILE,
-        &lines
-            .iter()
-            .map(|line| format!("{line}\n"))
-            .collect::<String>(),
-    )?;
+    write(EVENTS_FILE, &lines.iter().map(|line| format!("{line}\n")).collect::<String>())?;
     let decisions = output(folder.path(), lead_key, "--decisions")?;
     let alerts = output(folder.path(), lead_key, "--json")?;
     Ok((decisions, alerts))

@@ -133,7 +133,8 @@ fn a_score_fires_at_its_threshold_and_rearms_below_another() {
 
 #[test]
 fn points_seconds_apart_are_not_lost_to_rounding() {
-    let rules = SCORE.replace("half_life: 1h", "half_life: 14d").replace("at_least: 70, rearm_below: 50", "at_least: 30");
+    let rules =
+        SCORE.replace("half_life: 1h", "half_life: 14d").replace("at_least: 70, rearm_below: 50", "at_least: 30");
     let mut stage = Stage::new(&rules);
     stage.event(0, page("/pricing"));
     assert_eq!(stage.event(6_000, page("/pricing")), "ready: fire", "15 + 15 six seconds apart is 30");
@@ -198,10 +199,10 @@ fn a_late_event_does_not_switch_what_a_newer_one_switched() {
     assert!(stage.alerts()[0].flags.is_empty(), "the newest mark by event time stands");
     stage.event(31, track("Out"));
     stage.event(31, track("Demo"));
-    assert_eq!((&stage.alerts()[0].flags[..], &stage.alerts()[0].flag_texts[..]), (
-        &["unsubscribed".to_owned()][..],
-        &["call".to_owned()][..]
-    ));
+    assert_eq!(
+        (&stage.alerts()[0].flags[..], &stage.alerts()[0].flag_texts[..]),
+        (&["unsubscribed".to_owned()][..], &["call".to_owned()][..])
+    );
 }
 
 #[test]

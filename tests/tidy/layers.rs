@@ -37,62 +37,36 @@ const LAYERS: &[Layer] = &[
 ];
 
 fn layer_of(module: &str) -> Option<usize> {
-    LAYERS
-        .iter()
-        .position(|layer| layer.modules.contains(&module))
+    LAYERS.iter().position(|layer| layer.modules.contains(&module))
 }
 
 /// Imports that the table forbids, in a file of `src`.
 pub fn check_layers(path: &str, text: &str) -> Vec<Fault> {
     let inside = path.strip_prefix("src/").unwrap_or(path);
-    let module = inside
-        .split('/')
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches(".rs");
+    let module = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs");
     if module == "lib" {
         return Vec::new(); // names the modules, and is what they all belong to
     }
     let Some(own) = layer_of(module) else {
-        return vec![Fault::new(
-            path,
-            1,
-            format!("{module} is in no layer of tests/tidy/layers.rs"),
-        )];
+        return vec![Fault::new(path, 1, format!("{module} is in no layer of tests/tidy/layers.rs"))];
     };
     let mut faults = Vec::new();
     for (line, used) in paths(&code_only(text)) {
         let mut names = used.split("::");
-        let (true, Some(other)) = (
-            matches!(names.next(), Some("crate" | "hotlead")),
-            names.next(),
-        ) else {
+        let (true, Some(other)) = (matches!(names.next(), Some("crate" | "hotlead")), names.next()) else {
             continue;
         };
         if other != module && layer_of(other).is_some_and(|layer| layer >= own) {
-            let relation = if layer_of(other) == Some(own) {
-                "its sibling"
-            } else {
-                "the higher"
-            };
-            faults.push(Fault::new(
-                path,
-                line,
-                format!("{module} may not import {relation} {other}"),
-            ));
+            let relation = if layer_of(other) == Some(own) { "its sibling" } else { "the higher" };
+            faults.push(Fault::new(path, line, format!("{module} may not import {relation} {other}")));
         }
     }
     for (line, used) in paths(&code_only(without_tests(text))) {
         let hit = LAYERS[own].forbidden.iter().find(|forbidden| {
-            used.strip_prefix(**forbidden)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+            used.strip_prefix(**forbidden).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         });
         if let Some(forbidden) = hit {
-            faults.push(Fault::new(
-                path,
-                line,
-                format!("{module} may not use {forbidden}"),
-            ));
+            faults.push(Fault::new(path, line, format!("{module} may not use {forbidden}")));
         }
     }
     faults
@@ -122,14 +96,8 @@ fn forbidden_imports_are_found() {
         ("src/utilities.rs",        "",                                           Some("1: utilities is in no layer of tests/tidy/layers.rs")),
     ];
     for (path, code, expected) in table {
-        let faults: Vec<_> = check_layers(path, code)
-            .iter()
-            .map(Fault::to_string)
-            .collect();
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|what| format!("{path}:{what}"))
-            .collect();
+        let faults: Vec<_> = check_layers(path, code).iter().map(Fault::to_string).collect();
+        let expected: Vec<_> = expected.iter().map(|what| format!("{path}:{what}")).collect();
         assert_eq!(faults, expected, "{code}");
     }
 }

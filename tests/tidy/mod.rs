@@ -18,11 +18,7 @@ pub struct Fault {
 
 impl Fault {
     fn new(path: &str, line: usize, what: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            line,
-            what: what.into(),
-        }
+        Self { path: path.into(), line, what: what.into() }
     }
 }
 
@@ -35,16 +31,7 @@ impl fmt::Display for Fault {
 /// Code lines of a file of `src`, without its tests.
 const MAX_LINES: usize = 400;
 
-const TOP_LEVEL: &[&str] = &[
-    "Cargo.toml",
-    "Cargo.lock",
-    "src",
-    "deploy",
-    "schemas",
-    "tests",
-    "README.md",
-    "LICENSE",
-];
+const TOP_LEVEL: &[&str] = &["Cargo.toml", "Cargo.lock", "src", "deploy", "schemas", "tests", "README.md", "LICENSE"];
 
 /// What a file of `src` may not be: too long, without a first sentence that says what it is.
 fn check_shape(path: &str, text: &str) -> Vec<Fault> {
@@ -58,27 +45,14 @@ fn check_shape(path: &str, text: &str) -> Vec<Fault> {
         ));
     }
     if !text.starts_with("//! ") && !text.starts_with("#![doc = include_str!(") {
-        faults.push(Fault::new(
-            path,
-            1,
-            "a module begins with //! and a sentence that says what it is",
-        ));
+        faults.push(Fault::new(path, 1, "a module begins with //! and a sentence that says what it is"));
     }
     faults
 }
 
 fn check_top_level(name: &str) -> Option<Fault> {
     let allowed = TOP_LEVEL.contains(&name) || name.starts_with('.') || name == "target";
-    (!allowed).then(|| {
-        Fault::new(
-            name,
-            1,
-            format!(
-                "the top level holds only {} and dotfiles",
-                TOP_LEVEL.join(", ")
-            ),
-        )
-    })
+    (!allowed).then(|| Fault::new(name, 1, format!("the top level holds only {} and dotfiles", TOP_LEVEL.join(", "))))
 }
 
 /// Rust files below `folder`, as paths relative to the repository, sorted.
@@ -103,14 +77,10 @@ fn rust_files(root: &Path, folder: &str) -> Vec<String> {
 #[test]
 fn the_repository_keeps_the_house_style() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| {
-        std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
-    };
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
     let mut faults = Vec::new();
     for entry in std::fs::read_dir(&root).unwrap() {
-        faults.extend(check_top_level(
-            &entry.unwrap().file_name().to_string_lossy(),
-        ));
+        faults.extend(check_top_level(&entry.unwrap().file_name().to_string_lossy()));
     }
     let sources = rust_files(&root, "src");
     for path in &sources {
@@ -123,16 +93,9 @@ fn the_repository_keeps_the_house_style() {
         faults.extend(names::check_leftovers(path, &read(path)));
     }
     const MAP: &str = "src/ARCHITECTURE.md";
-    faults.extend(map::check_map(MAP, &read(MAP), &sources, |path| {
-        root.join(path).exists()
-    }));
+    faults.extend(map::check_map(MAP, &read(MAP), &sources, |path| root.join(path).exists()));
     let lines: Vec<_> = faults.iter().map(Fault::to_string).collect();
-    assert!(
-        lines.is_empty(),
-        "{} breaches of the house style:\n{}",
-        lines.len(),
-        lines.join("\n")
-    );
+    assert!(lines.is_empty(), "{} breaches of the house style:\n{}", lines.len(), lines.join("\n"));
 }
 
 #[test]
@@ -140,21 +103,10 @@ fn a_file_that_is_too_long_or_says_nothing_of_itself_is_found() {
     let code = |lines: usize| format!("//! Doc.\n{}", "x\n".repeat(lines - 1));
     let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "x\n".repeat(500));
     assert_eq!(check_shape("src/a.rs", &(code(400) + &tests)), []);
-    let [fault] = &check_shape("src/a.rs", &(code(401) + &tests))[..] else {
-        panic!("one fault")
-    };
-    assert_eq!(
-        fault.to_string(),
-        "src/a.rs:401: 401 lines without tests, at most 400: split it"
-    );
+    let [fault] = &check_shape("src/a.rs", &(code(401) + &tests))[..] else { panic!("one fault") };
+    assert_eq!(fault.to_string(), "src/a.rs:401: 401 lines without tests, at most 400: split it");
     assert_eq!(check_shape("src/a.rs", "// no doc\n").len(), 1);
-    assert_eq!(
-        check_shape(
-            "src/lib.rs",
-            "#![doc = include_str!(\"ARCHITECTURE.md\")]\n"
-        ),
-        []
-    );
+    assert_eq!(check_shape("src/lib.rs", "#![doc = include_str!(\"ARCHITECTURE.md\")]\n"), []);
 }
 
 #[test]

@@ -23,11 +23,7 @@ pub fn code_only(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let skipped = comment_or_text(rest, code.chars().next_back());
         if skipped > 0 {
-            code.extend(
-                rest[..skipped]
-                    .chars()
-                    .map(|c| if c == '\n' { '\n' } else { ' ' }),
-            );
+            code.extend(rest[..skipped].chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
             rest = &rest[skipped..];
         } else {
             code.push(first);
@@ -39,11 +35,7 @@ pub fn code_only(text: &str) -> String {
 
 /// Length of the comment, text or character that `rest` begins with, 0 if it begins with code.
 fn comment_or_text(rest: &str, before: Option<char>) -> usize {
-    let after = |from: usize, end: &str| {
-        rest[from..]
-            .find(end)
-            .map_or(rest.len(), |at| from + at + end.len())
-    };
+    let after = |from: usize, end: &str| rest[from..].find(end).map_or(rest.len(), |at| from + at + end.len());
     if rest.starts_with("//") {
         return rest.find('\n').unwrap_or(rest.len());
     }
@@ -53,13 +45,8 @@ fn comment_or_text(rest: &str, before: Option<char>) -> usize {
     if rest.starts_with('"') {
         return quoted(rest, '"');
     }
-    let hashes = rest
-        .trim_start_matches('r')
-        .bytes()
-        .take_while(|&b| b == b'#')
-        .count();
-    if rest.starts_with('r') && rest[1 + hashes..].starts_with('"') && !before.is_some_and(is_name)
-    {
+    let hashes = rest.trim_start_matches('r').bytes().take_while(|&b| b == b'#').count();
+    if rest.starts_with('r') && rest[1 + hashes..].starts_with('"') && !before.is_some_and(is_name) {
         return after(2 + hashes, &format!("\"{}", "#".repeat(hashes)));
     }
     // A character, not a lifetime: 'x' or '\…'.
@@ -147,34 +134,19 @@ fn read_group(code: &str, mut at: usize, prefix: &str, found: &mut Vec<(usize, S
 #[test]
 fn comments_texts_and_characters_are_not_code() {
     let text = "a(\"x \\\" y\"); // b\n/* c\n */ r#\"d \" e\"# + 'f' + '\\'' <'g> r\"h\" i";
-    assert_eq!(
-        code_only(text).split_whitespace().collect::<Vec<_>>(),
-        ["a(", ");", "+", "+", "<'g>", "i"]
-    );
+    assert_eq!(code_only(text).split_whitespace().collect::<Vec<_>>(), ["a(", ");", "+", "+", "<'g>", "i"]);
     assert_eq!(code_only(text).lines().count(), 3);
 }
 
 #[test]
 fn only_an_inline_test_module_ends_the_code() {
-    let text =
-        "#[cfg(test)]\nmod twin;\n#[cfg(test)]\nfn x() {}\ncode\n#[cfg(test)]\nmod tests {\n}\n";
+    let text = "#[cfg(test)]\nmod twin;\n#[cfg(test)]\nfn x() {}\ncode\n#[cfg(test)]\nmod tests {\n}\n";
     assert!(without_tests(text).ends_with("code\n"));
 }
 
 #[test]
 fn nested_imports_and_inline_paths_are_taken_apart() {
     let code = "use std::{fmt,\n collections::{BTreeMap, HashMap as H}};\nlet x = a::b::<C>(d); let y = z;";
-    let found = paths(code)
-        .into_iter()
-        .map(|(line, path)| format!("{line} {path}"))
-        .collect::<Vec<_>>();
-    assert_eq!(
-        found,
-        [
-            "1 std::fmt",
-            "2 std::collections::BTreeMap",
-            "2 std::collections::HashMap",
-            "3 a::b::"
-        ]
-    );
+    let found = paths(code).into_iter().map(|(line, path)| format!("{line} {path}")).collect::<Vec<_>>();
+    assert_eq!(found, ["1 std::fmt", "2 std::collections::BTreeMap", "2 std::collections::HashMap", "3 a::b::"]);
 }

@@ -37,13 +37,7 @@ pub enum Asked {
 impl Condition {
     pub fn new(value: &Value) -> Condition {
         let (kind, body) = value.as_object().unwrap().iter().next().unwrap();
-        let parts = || {
-            body.as_array()
-                .unwrap()
-                .iter()
-                .map(Condition::new)
-                .collect()
-        };
+        let parts = || body.as_array().unwrap().iter().map(Condition::new).collect();
         let text = |key: &str| body[key].as_str().unwrap().to_string();
         match kind.as_str() {
             "count" => Condition::Count {
@@ -55,18 +49,12 @@ impl Condition {
             "score" => {
                 let tenths = |key: &str| body[key].as_f64().map(|p| (p * 10.0).round() as i64);
                 let at_least = tenths("at_least").unwrap();
-                Condition::Score {
-                    at_least,
-                    rearm_below: tenths("rearm_below").unwrap_or(at_least),
-                }
+                Condition::Score { at_least, rearm_below: tenths("rearm_below").unwrap_or(at_least) }
             }
             "trait" => {
                 let mut matcher = body.clone();
                 matcher.as_object_mut().unwrap().remove("name");
-                Condition::Trait {
-                    name: text("name"),
-                    matcher,
-                }
+                Condition::Trait { name: text("name"), matcher }
             }
             "all" => Condition::All(parts()),
             "any" => Condition::Any(parts()),
@@ -77,23 +65,11 @@ impl Condition {
 
     pub fn holds(&self, view: &View<'_>, asked: Asked) -> bool {
         match self {
-            Condition::Count {
-                signal,
-                at_least,
-                within,
-            } => view.count_reached(signal, *at_least, *within),
+            Condition::Count { signal, at_least, within } => view.count_reached(signal, *at_least, *within),
             Condition::Signal(signal) => view.carried().contains(signal),
-            Condition::Score {
-                at_least,
-                rearm_below,
-            } => {
+            Condition::Score { at_least, rearm_below } => {
                 let score = view.score().total();
-                score
-                    >= if asked == Asked::Release {
-                        *rearm_below
-                    } else {
-                        *at_least
-                    }
+                score >= if asked == Asked::Release { *rearm_below } else { *at_least }
             }
             Condition::Trait { name, matcher } => satisfied(matcher, view.trait_value(name)),
             Condition::All(parts) => parts.iter().all(|part| part.holds(view, asked)),
@@ -105,9 +81,7 @@ impl Condition {
     /// This condition and every one inside it.
     pub fn everything(&self) -> Vec<&Condition> {
         let inside = match self {
-            Condition::All(parts) | Condition::Any(parts) => {
-                parts.iter().flat_map(Condition::everything).collect()
-            }
+            Condition::All(parts) | Condition::Any(parts) => parts.iter().flat_map(Condition::everything).collect(),
             Condition::Not(part) => part.everything(),
             _ => Vec::new(),
         };
@@ -132,19 +106,13 @@ impl Condition {
 
     pub fn counts(&self) -> Vec<(String, usize, i64)> {
         let named = |condition: &&Condition| match condition {
-            Condition::Count {
-                signal,
-                at_least,
-                within,
-            } => Some((signal.clone(), *at_least, *within)),
+            Condition::Count { signal, at_least, within } => Some((signal.clone(), *at_least, *within)),
             _ => None,
         };
         self.everything().iter().filter_map(named).collect()
     }
 
     pub fn reads_score(&self) -> bool {
-        self.everything()
-            .iter()
-            .any(|part| matches!(part, Condition::Score { .. }))
+        self.everything().iter().any(|part| matches!(part, Condition::Score { .. }))
     }
 }

@@ -41,9 +41,7 @@ impl Event {
         let Some(own) = brought_to_our_form(value) else {
             return Event::dead(&source, scope, "unknown_format");
         };
-        let stamp = record
-            .and_then(|r| r["timestamp"].as_i64())
-            .filter(|stamp| *stamp >= time::YEAR_2000);
+        let stamp = record.and_then(|r| r["timestamp"].as_i64()).filter(|stamp| *stamp >= time::YEAR_2000);
         Event::from_our_form(rules, lead_key, own, source, scope, stamp)
     }
 
@@ -74,9 +72,7 @@ impl Event {
             _ => time,
         });
         let kind = present(Some(&own.kind)).map(string);
-        let lead = lead_key
-            .iter()
-            .find_map(|key| present(own.fields.get(key)).map(string));
+        let lead = lead_key.iter().find_map(|key| present(own.fields.get(key)).map(string));
         let dead = match (&kind, time, &lead) {
             (None, _, _) => Some("no_type"),
             (_, None, _) => Some("bad_time"),
@@ -85,17 +81,7 @@ impl Event {
         };
         let id = present(Some(&own.id)).map(string);
         let traits = said_about_the_lead(&own, kind.as_deref());
-        Event {
-            source,
-            scope,
-            id,
-            lead,
-            time,
-            kind,
-            fields: own.fields,
-            traits,
-            dead,
-        }
+        Event { source, scope, id, lead, time, kind, fields: own.fields, traits, dead }
     }
 
     /// The id that counts once per lead: its own, else where it lies.
@@ -105,8 +91,7 @@ impl Event {
 
     /// Follows a dotted path into the fields.
     pub fn field(&self, path: &str) -> Option<&Value> {
-        path.split('.')
-            .try_fold(&self.fields, |at, key| at.get(key))
+        path.split('.').try_fold(&self.fields, |at, key| at.get(key))
     }
 }
 
@@ -122,13 +107,7 @@ struct Own {
 
 fn brought_to_our_form(value: &Value) -> Option<Own> {
     let has = |keys: &[&str]| keys.iter().any(|key| value.get(key).is_some());
-    if has(&[
-        "messageId",
-        "userId",
-        "anonymousId",
-        "timestamp",
-        "originalTimestamp",
-    ]) {
+    if has(&["messageId", "userId", "anonymousId", "timestamp", "originalTimestamp"]) {
         Some(from_segment(value))
     } else if has(&["time", "lead"]) {
         Some(from_own(value))
@@ -139,11 +118,7 @@ fn brought_to_our_form(value: &Value) -> Option<Own> {
 
 fn from_own(value: &Value) -> Own {
     let (lead, context) = (&value["lead"], &value["context"]);
-    let email = first([
-        &lead["email"],
-        persons_email(value),
-        &context["traits"]["email"],
-    ]);
+    let email = first([&lead["email"], persons_email(value), &context["traits"]["email"]]);
     let fields = json!({
         "name": value["name"], "user_id": lead["user_id"], "anonymous_id": lead["anonymous_id"],
         "group_id": lead["group_id"], "user_agent": value["user_agent"], "ip": value["ip"],
@@ -163,21 +138,9 @@ fn from_own(value: &Value) -> Own {
 fn from_segment(value: &Value) -> Own {
     let context = &value["context"];
     let is_page = value["type"] == "page" || value["type"] == "screen";
-    let own_page = if is_page {
-        &value["properties"]
-    } else {
-        &Value::Null
-    };
-    let email = first([
-        persons_email(value),
-        &context["traits"]["email"],
-        &Value::Null,
-    ]);
-    let name = if value["type"] == "track" {
-        &value["event"]
-    } else {
-        &value["name"]
-    };
+    let own_page = if is_page { &value["properties"] } else { &Value::Null };
+    let email = first([persons_email(value), &context["traits"]["email"], &Value::Null]);
+    let name = if value["type"] == "track" { &value["event"] } else { &value["name"] };
     let fields = json!({
         "name": name, "user_id": value["userId"], "anonymous_id": value["anonymousId"],
         "group_id": first([&value["groupId"], &context["groupId"], &Value::Null]),
@@ -188,11 +151,7 @@ fn from_segment(value: &Value) -> Own {
     });
     Own {
         id: value["messageId"].clone(),
-        time: first([
-            &value["timestamp"],
-            &value["originalTimestamp"],
-            &Value::Null,
-        ]),
+        time: first([&value["timestamp"], &value["originalTimestamp"], &Value::Null]),
         kind: value["type"].clone(),
         fields: with_email(fields, &email),
         context_traits: context["traits"].clone(),
@@ -201,21 +160,13 @@ fn from_segment(value: &Value) -> Own {
 
 /// A group's e-mail is not the person's.
 fn persons_email(value: &Value) -> &Value {
-    if value["type"] == "group" {
-        &Value::Null
-    } else {
-        &value["traits"]["email"]
-    }
+    if value["type"] == "group" { &Value::Null } else { &value["traits"]["email"] }
 }
 
 /// Merges `page.*` key by key, the first that has a key wins; a missing path comes from the URL.
 fn page(sources: [&Value; 2]) -> Value {
     let mut page = Map::new();
-    for (key, value) in sources
-        .iter()
-        .filter_map(|source| source.as_object())
-        .flatten()
-    {
+    for (key, value) in sources.iter().filter_map(|source| source.as_object()).flatten() {
         if present(page.get(key)).is_none() {
             page.insert(key.clone(), value.clone());
         }
@@ -231,13 +182,9 @@ fn page(sources: [&Value; 2]) -> Value {
 /// What lies between the host and `?` or `#`; at least a slash.
 fn path_of(url: &str) -> String {
     let without_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let end = without_scheme
-        .find(['?', '#'])
-        .unwrap_or(without_scheme.len());
+    let end = without_scheme.find(['?', '#']).unwrap_or(without_scheme.len());
     let address = &without_scheme[..end];
-    address
-        .find('/')
-        .map_or("/".to_string(), |slash| address[slash..].to_string())
+    address.find('/').map_or("/".to_string(), |slash| address[slash..].to_string())
 }
 
 fn with_email(mut fields: Value, email: &Value) -> Value {
@@ -280,16 +227,10 @@ fn said_about_the_lead(own: &Own, kind: Option<&str>) -> Vec<(String, Value)> {
 }
 
 fn first(choices: [&Value; 3]) -> Value {
-    choices
-        .into_iter()
-        .find(|value| present(Some(value)).is_some())
-        .cloned()
-        .unwrap_or_default()
+    choices.into_iter().find(|value| present(Some(value)).is_some()).cloned().unwrap_or_default()
 }
 
 /// A text as it is, anything else as its JSON.
 fn string(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), str::to_string)
+    value.as_str().map_or_else(|| value.to_string(), str::to_string)
 }

@@ -24,9 +24,7 @@ pub fn lines(condition: &Condition, view: &View<'_>) -> Vec<Line> {
     let mut events: Vec<(usize, String)> = Vec::new();
     for part in condition.everything() {
         match part {
-            Condition::Count {
-                signal, at_least, ..
-            } if part.holds(view, Asked::Condition) => {
+            Condition::Count { signal, at_least, .. } if part.holds(view, Asked::Condition) => {
                 let carrying = view.history.carrying(signal);
                 let newest = carrying.iter().rev().take(*at_least);
                 events.extend(newest.map(|at| (*at, signal.clone())));
@@ -39,19 +37,12 @@ pub fn lines(condition: &Condition, view: &View<'_>) -> Vec<Line> {
     }
     events.sort_by_key(|(at, signal)| (view.history.applied[*at].time, *at, signal.clone()));
     events.dedup();
-    events
-        .into_iter()
-        .map(|(at, signal)| event_line(view, at, &signal))
-        .collect()
+    events.into_iter().map(|(at, signal)| event_line(view, at, &signal)).collect()
 }
 
 /// An event with the points that its signal is worth now, whatever a cap takes from them.
 fn event_line(view: &View<'_>, at: usize, signal: &str) -> Line {
-    let all = view
-        .rules
-        .scoring
-        .as_ref()
-        .map_or(Vec::new(), |s| s.contributions(view));
+    let all = view.rules.scoring.as_ref().map_or(Vec::new(), |s| s.contributions(view));
     let mine = all.iter().filter(|c| c.event == at && c.signal == signal);
     Line {
         signal: Some(signal.to_string()),
@@ -91,11 +82,7 @@ fn score_lines(view: &View<'_>) -> Vec<Line> {
         .map(|(signal, time, points)| {
             let before = tenths(running);
             running += points;
-            Line {
-                signal,
-                time,
-                points: tenths(running) - before,
-            }
+            Line { signal, time, points: tenths(running) - before }
         })
         .collect()
 }

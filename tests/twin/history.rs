@@ -37,12 +37,7 @@ impl History {
         History {
             applied: Vec::new(),
             turns: rules.rules.iter().map(|_| Vec::new()).collect(),
-            marks: rules
-                .suppress
-                .iter()
-                .chain(&rules.flags)
-                .map(|_| Vec::new())
-                .collect(),
+            marks: rules.suppress.iter().chain(&rules.flags).map(|_| Vec::new()).collect(),
         }
     }
 
@@ -56,9 +51,7 @@ impl History {
         let turns = &self.turns[rule];
         let closed = turns.iter().rposition(|turn| matches!(turn, Turn::Closed));
         let since = &turns[closed.map_or(0, |at| at + 1)..];
-        let announced = since
-            .iter()
-            .any(|turn| matches!(turn, Turn::Announced { .. }));
+        let announced = since.iter().any(|turn| matches!(turn, Turn::Announced { .. }));
         since.iter().find_map(|turn| match turn {
             Turn::Opened { clock, .. } => Some((*clock, announced)),
             _ => None,
@@ -83,12 +76,7 @@ impl History {
     /// was applied later is newer.
     pub fn carrying(&self, signal: &str) -> Vec<usize> {
         let mut events: Vec<usize> = (0..self.applied.len())
-            .filter(|at| {
-                self.applied[*at]
-                    .signals
-                    .iter()
-                    .any(|carried| carried == signal)
-            })
+            .filter(|at| self.applied[*at].signals.iter().any(|carried| carried == signal))
             .collect();
         events.sort_by_key(|at| (self.applied[*at].time, *at));
         events
@@ -107,8 +95,7 @@ pub struct View<'a> {
 impl View<'_> {
     /// What the event carries that was just applied.
     pub fn carried(&self) -> &[String] {
-        self.current
-            .map_or(&[], |at| &self.history.applied[at].signals)
+        self.current.map_or(&[], |at| &self.history.applied[at].signals)
     }
 
     /// The newest value by event time; of equal times the one applied last.
@@ -129,25 +116,16 @@ impl View<'_> {
     /// [x - within, x]. Their number changes only where an event comes in or falls out.
     pub fn count_reached(&self, signal: &str, at_least: usize, within: i64) -> bool {
         let events = self.history.carrying(signal);
-        let times: Vec<i64> = events
-            .iter()
-            .map(|at| self.history.applied[*at].time)
-            .collect();
+        let times: Vec<i64> = events.iter().map(|at| self.history.applied[*at].time).collect();
         let earliest = self.clock - self.rules.grace;
         let changes = times.iter().flat_map(|time| [*time, time + within]);
         changes.chain([earliest, self.clock]).any(|x| {
-            let inside = times
-                .iter()
-                .filter(|time| (x - within..=x).contains(*time))
-                .count();
+            let inside = times.iter().filter(|time| (x - within..=x).contains(*time)).count();
             (earliest..=self.clock).contains(&x) && inside >= at_least
         })
     }
 
     pub fn score(&self) -> Score {
-        self.rules
-            .scoring
-            .as_ref()
-            .map_or(Score::default(), |scoring| scoring.of(self))
+        self.rules.scoring.as_ref().map_or(Score::default(), |scoring| scoring.of(self))
     }
 }

@@ -11,20 +11,13 @@ const NEWEST: usize = 16;
 pub fn remembered(rules: &Rules, history: &History, identity: &str) -> bool {
     let all = history.applied.len();
     let last = all.saturating_sub(NEWEST)..all;
-    let kept = rules
-        .counts()
-        .into_iter()
-        .flat_map(|(signal, at_least, within)| {
-            let events = history.carrying(&signal);
-            let from = events
-                .len()
-                .saturating_sub(ring_size(at_least, rules.grace, within));
-            events[from..].to_vec()
-        });
+    let kept = rules.counts().into_iter().flat_map(|(signal, at_least, within)| {
+        let events = history.carrying(&signal);
+        let from = events.len().saturating_sub(ring_size(at_least, rules.grace, within));
+        events[from..].to_vec()
+    });
     let opening = (0..rules.rules.len()).filter_map(|rule| history.last_opening_event(rule));
-    last.chain(kept)
-        .chain(opening)
-        .any(|at| history.applied[at].identity == identity)
+    last.chain(kept).chain(opening).any(|at| history.applied[at].identity == identity)
 }
 
 /// How many times a count has to keep: (N - 1)(ceil(grace / W) + 1) + 1.

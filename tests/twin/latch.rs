@@ -15,16 +15,8 @@ pub fn update(rules: &Rules, history: &mut History, clock: i64) {
     let current = history.applied.len() - 1;
     let time = history.applied[current].time;
     for (at, latch) in rules.suppress.iter().chain(&rules.flags).enumerate() {
-        let view = View {
-            rules,
-            history,
-            clock,
-            current: Some(current),
-        };
-        let off = latch
-            .until
-            .as_ref()
-            .is_some_and(|until| until.holds(&view, Asked::Condition));
+        let view = View { rules, history, clock, current: Some(current) };
+        let off = latch.until.as_ref().is_some_and(|until| until.holds(&view, Asked::Condition));
         let on = latch.when.holds(&view, Asked::Condition);
         if off || on {
             history.marks[at].push(Mark { time, on: !off });
@@ -45,10 +37,7 @@ pub fn held_by(view: &View<'_>, despite: &[String]) -> Option<String> {
 pub fn flags(view: &View<'_>) -> Vec<String> {
     let first = view.rules.suppress.len();
     let flags = view.rules.flags.iter().enumerate();
-    flags
-        .filter(|(at, latch)| in_force(view, first + at, latch))
-        .map(|(_, latch)| latch.name.clone())
-        .collect()
+    flags.filter(|(at, latch)| in_force(view, first + at, latch)).map(|(_, latch)| latch.name.clone()).collect()
 }
 
 /// Without `for` and `until` it holds while its condition is true. Otherwise the newest mark by
@@ -58,10 +47,5 @@ fn in_force(view: &View<'_>, at: usize, latch: &Latch) -> bool {
         return latch.when.holds(view, Asked::Condition);
     }
     let newest = view.history.marks[at].iter().max_by_key(|mark| mark.time);
-    newest.is_some_and(|mark| {
-        mark.on
-            && latch
-                .lasts
-                .is_none_or(|lasts| view.clock < mark.time + lasts)
-    })
+    newest.is_some_and(|mark| mark.on && latch.lasts.is_none_or(|lasts| view.clock < mark.time + lasts))
 }

@@ -4,8 +4,7 @@ use regex::Regex;
 use serde_json::Value;
 use std::sync::LazyLock;
 
-static WHOLE_NUMBER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$").unwrap());
+static WHOLE_NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$").unwrap());
 
 /// Whether `field` satisfies `matcher`. A scalar means equals, a list means one of, and several
 /// keys of a map must all hold.
@@ -32,9 +31,7 @@ fn one_key(key: &str, wanted: &Value, field: Option<&Value>) -> bool {
         ("not", field) => !satisfied(wanted, field),
         (_, None) => false,
         // Of a list value one element is enough; a list in a matcher means any of them.
-        (_, Some(Value::Array(elements))) => elements
-            .iter()
-            .any(|element| one_key(key, wanted, Some(element))),
+        (_, Some(Value::Array(elements))) => elements.iter().any(|element| one_key(key, wanted, Some(element))),
         (_, Some(value)) => match wanted {
             Value::Array(choices) => choices.iter().any(|choice| scalar(key, choice, value)),
             single => scalar(key, single, value),
@@ -48,8 +45,7 @@ fn scalar(key: &str, wanted: &Value, value: &Value) -> bool {
         "prefix" => texts(wanted, value).is_some_and(|(w, v)| v.starts_with(&w)),
         "suffix" => texts(wanted, value).is_some_and(|(w, v)| v.ends_with(&w)),
         "contains" => texts(wanted, value).is_some_and(|(w, v)| v.contains(&w)),
-        "matches" => as_text(value)
-            .is_some_and(|v| Regex::new(wanted.as_str().unwrap()).unwrap().is_match(&v)),
+        "matches" => as_text(value).is_some_and(|v| Regex::new(wanted.as_str().unwrap()).unwrap().is_match(&v)),
         "at_least" => numbers(wanted, value).is_some_and(|(w, v)| v >= w),
         "at_most" => numbers(wanted, value).is_some_and(|(w, v)| v <= w),
         "above" => numbers(wanted, value).is_some_and(|(w, v)| v > w),
@@ -73,10 +69,7 @@ fn equals(wanted: &Value, value: &Value) -> bool {
 }
 
 fn texts(wanted: &Value, value: &Value) -> Option<(String, String)> {
-    Some((
-        as_text(wanted)?.to_lowercase(),
-        as_text(value)?.to_lowercase(),
-    ))
+    Some((as_text(wanted)?.to_lowercase(), as_text(value)?.to_lowercase()))
 }
 
 /// A text as it is, a number in its shortest form; nothing else is text.

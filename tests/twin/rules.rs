@@ -68,21 +68,14 @@ impl Rules {
     /// The signals that anything speaks of.
     pub fn read_signals(&self) -> Vec<String> {
         let scored = self.scoring.iter().flat_map(Scoring::signals);
-        self.conditions()
-            .flat_map(Condition::signals)
-            .chain(scored)
-            .collect()
+        self.conditions().flat_map(Condition::signals).chain(scored).collect()
     }
 
     /// The traits that anything speaks of, and those that an alert always shows.
     pub fn read_traits(&self) -> Vec<String> {
         let always = ["email", "email_domain", "name", "company", "job_title"];
         let fit = self.scoring.iter().flat_map(Scoring::fit_traits);
-        self.conditions()
-            .flat_map(Condition::traits)
-            .chain(fit)
-            .chain(always.map(String::from))
-            .collect()
+        self.conditions().flat_map(Condition::traits).chain(fit).chain(always.map(String::from)).collect()
     }
 
     /// All counts in the file, as (signal, at least, within).
@@ -116,17 +109,9 @@ impl Pattern {
 
     /// Reads the event alone, never what is remembered of its lead.
     pub fn means(&self, event: &Event) -> bool {
-        self.on
-            .as_ref()
-            .is_none_or(|on| event.kind.as_ref() == Some(on))
-            && self
-                .name
-                .as_ref()
-                .is_none_or(|name| satisfied(name, event.field("name")))
-            && self
-                .fields
-                .iter()
-                .all(|(path, matcher)| satisfied(matcher, event.field(path)))
+        self.on.as_ref().is_none_or(|on| event.kind.as_ref() == Some(on))
+            && self.name.as_ref().is_none_or(|name| satisfied(name, event.field("name")))
+            && self.fields.iter().all(|(path, matcher)| satisfied(matcher, event.field(path)))
     }
 }
 
@@ -184,10 +169,7 @@ struct InOrder(Vec<(String, Value)>);
 
 impl InOrder {
     fn each<T>(&self, read: impl Fn(&str, &Value) -> T) -> Vec<(String, T)> {
-        self.0
-            .iter()
-            .map(|(name, value)| (name.clone(), read(name, value)))
-            .collect()
+        self.0.iter().map(|(name, value)| (name.clone(), read(name, value))).collect()
     }
 }
 

@@ -77,20 +77,11 @@ fn refusal(event: &Event, refused: Refused) -> Value {
     line
 }
 
-fn take_in(
-    rules: &Rules,
-    leads: &mut BTreeMap<LeadOf, History>,
-    event: &Event,
-    out: &mut Run,
-) -> Result<(), Refused> {
+fn take_in(rules: &Rules, leads: &mut BTreeMap<LeadOf, History>, event: &Event, out: &mut Run) -> Result<(), Refused> {
     if let Some(reason) = event.dead {
         return Err(Refused::DeadLetter(reason));
     }
-    if let Some((name, _)) = rules
-        .ignore
-        .iter()
-        .find(|(_, pattern)| pattern.means(event))
-    {
+    if let Some((name, _)) = rules.ignore.iter().find(|(_, pattern)| pattern.means(event)) {
         return Err(Refused::Ignored(name.clone()));
     }
     let applied = what_is_read(rules, event);
@@ -99,29 +90,16 @@ fn take_in(
     }
     let key = (event.scope.clone(), event.lead.clone().unwrap());
     let history = leads.entry(key).or_insert_with(|| History::new(rules));
-    if history
-        .clock()
-        .is_some_and(|clock| applied.time - clock > rules.forget_after)
-    {
+    if history.clock().is_some_and(|clock| applied.time - clock > rules.forget_after) {
         *history = History::new(rules);
     }
     if ids::remembered(rules, history, event.identity()) {
         return Err(Refused::Duplicate);
     }
-    let clock = history
-        .clock()
-        .map_or(applied.time, |clock| clock.max(applied.time));
-    let before = View {
-        rules,
-        history,
-        clock,
-        current: None,
-    };
-    let renews = applied.traits.iter().any(|(name, _)| {
-        before
-            .trait_newest(name)
-            .is_none_or(|(known, _)| known <= applied.time)
-    });
+    let clock = history.clock().map_or(applied.time, |clock| clock.max(applied.time));
+    let before = View { rules, history, clock, current: None };
+    let renews =
+        applied.traits.iter().any(|(name, _)| before.trait_newest(name).is_none_or(|(known, _)| known <= applied.time));
     if applied.signals.is_empty() && !renews {
         return Err(Refused::Unmatched);
     }
@@ -132,42 +110,19 @@ fn take_in(
 /// The event with the signals and traits that anything speaks of.
 fn what_is_read(rules: &Rules, event: &Event) -> Applied {
     let (signals, traits) = (rules.read_signals(), rules.read_traits());
-    let carried = rules
-        .signals
-        .iter()
-        .filter(|(name, _)| signals.contains(name));
+    let carried = rules.signals.iter().filter(|(name, _)| signals.contains(name));
     Applied {
         time: event.time.unwrap(),
         identity: event.identity().to_string(),
-        signals: carried
-            .filter(|(_, pattern)| pattern.means(event))
-            .map(|(name, _)| name.clone())
-            .collect(),
-        traits: event
-            .traits
-            .iter()
-            .filter(|(name, _)| traits.contains(name))
-            .cloned()
-            .collect(),
+        signals: carried.filter(|(_, pattern)| pattern.means(event)).map(|(name, _)| name.clone()).collect(),
+        traits: event.traits.iter().filter(|(name, _)| traits.contains(name)).cloned().collect(),
     }
 }
 
-fn apply(
-    rules: &Rules,
-    history: &mut History,
-    applied: Applied,
-    clock: i64,
-    event: &Event,
-    out: &mut Run,
-) {
+fn apply(rules: &Rules, history: &mut History, applied: Applied, clock: i64, event: &Event, out: &mut Run) {
     let touched = touched_rules(rules, history, &applied);
     for at in &touched {
-        let before = View {
-            rules,
-            history,
-            clock,
-            current: None,
-        };
+        let before = View { rules, history, clock, current: None };
         let released = !rules.rules[*at].when.holds(&before, Asked::Release);
         if released && history.episode(*at).is_some() {
             history.turns[*at].push(Turn::Closed);
@@ -195,52 +150,28 @@ fn apply(
 /// The rules that an event touches: its signals, the traits that it changes, and for those that
 /// read the score the scored signals and the fit traits.
 fn touched_rules(rules: &Rules, history: &History, applied: &Applied) -> Vec<usize> {
-    let view = View {
-        rules,
-        history,
-        clock: 0,
-        current: None,
-    };
+    let view = View { rules, history, clock: 0, current: None };
     let changes = |name: &String| {
         applied.traits.iter().any(|(carried, value)| {
             carried == name
-                && view
-                    .trait_newest(name)
-                    .is_none_or(|(known, _)| known <= applied.time)
+                && view.trait_newest(name).is_none_or(|(known, _)| known <= applied.time)
                 && view.trait_value(name) != Some(value)
         })
     };
     let touches = |signals: Vec<String>, traits: Vec<String>| {
-        signals
-            .iter()
-            .any(|signal| applied.signals.contains(signal))
-            || traits.iter().any(changes)
+        signals.iter().any(|signal| applied.signals.contains(signal)) || traits.iter().any(changes)
     };
     let scoring = rules.scoring.as_ref();
     let score_moves = scoring.is_some_and(|s| touches(s.signals(), s.fit_traits()));
-    let is_touched = |when: &Condition| {
-        touches(when.signals(), when.traits()) || (when.reads_score() && score_moves)
-    };
-    (0..rules.rules.len())
-        .filter(|at| is_touched(&rules.rules[*at].when))
-        .collect()
+    let is_touched = |when: &Condition| touches(when.signals(), when.traits()) || (when.reads_score() && score_moves);
+    (0..rules.rules.len()).filter(|at| is_touched(&rules.rules[*at].when)).collect()
 }
 
 /// The decision for one rule after an event, and what suppresses it.
-fn decide(
-    rules: &Rules,
-    history: &mut History,
-    at: usize,
-    clock: i64,
-) -> (&'static str, Option<String>) {
+fn decide(rules: &Rules, history: &mut History, at: usize, clock: i64) -> (&'static str, Option<String>) {
     let rule: &Rule = &rules.rules[at];
     let current = history.applied.len() - 1;
-    let view = View {
-        rules,
-        history,
-        clock,
-        current: Some(current),
-    };
+    let view = View { rules, history, clock, current: Some(current) };
     if !rule.when.holds(&view, Asked::Condition) {
         return ("below_threshold", None);
     }
@@ -248,10 +179,7 @@ fn decide(
     let announced = match history.episode(at) {
         Some((_, announced)) => announced,
         None => {
-            history.turns[at].push(Turn::Opened {
-                clock,
-                event: current,
-            });
+            history.turns[at].push(Turn::Opened { clock, event: current });
             false
         }
     };
@@ -261,10 +189,7 @@ fn decide(
     if held_by.is_some() {
         return ("suppressed", held_by);
     }
-    if history
-        .last_announced(at)
-        .is_some_and(|last| clock < last + rule.cooldown)
-    {
+    if history.last_announced(at).is_some_and(|last| clock < last + rule.cooldown) {
         return ("cooling_down", None);
     }
     history.turns[at].push(Turn::Announced { clock });
@@ -273,12 +198,7 @@ fn decide(
 
 fn alert(rules: &Rules, history: &History, at: usize, clock: i64, event: &Event) -> Alert {
     let rule = &rules.rules[at];
-    let view = View {
-        rules,
-        history,
-        clock,
-        current: Some(history.applied.len() - 1),
-    };
+    let view = View { rules, history, clock, current: Some(history.applied.len() - 1) };
     let (episode_start, _) = history.episode(at).unwrap();
     Alert {
         rule: rule.id.clone(),

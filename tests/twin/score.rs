@@ -58,22 +58,14 @@ impl Scoring {
         let usual = value["half_life"].as_str();
         let caps = value["groups"].as_object().into_iter().flatten();
         Scoring {
-            caps: caps
-                .map(|(name, g)| (name.clone(), g["cap"].as_f64().unwrap()))
-                .collect(),
-            entries: list("points")
-                .iter()
-                .map(|entry| Entry::new(entry, usual))
-                .collect(),
+            caps: caps.map(|(name, g)| (name.clone(), g["cap"].as_f64().unwrap())).collect(),
+            entries: list("points").iter().map(|entry| Entry::new(entry, usual)).collect(),
             fit: list("fit").iter().map(fit_entry).collect(),
         }
     }
 
     pub fn signals(&self) -> Vec<String> {
-        self.entries
-            .iter()
-            .map(|entry| entry.signal.clone())
-            .collect()
+        self.entries.iter().map(|entry| entry.signal.clone()).collect()
     }
 
     pub fn fit_traits(&self) -> Vec<String> {
@@ -87,14 +79,8 @@ impl Scoring {
         for group in self.groups() {
             behaviour += self.capped(&group, &contributions);
         }
-        let fits = self
-            .fit
-            .iter()
-            .filter(|(name, matcher, _)| satisfied(matcher, view.trait_value(name)));
-        Score {
-            fit: fits.map(|(_, _, tenths)| tenths).sum(),
-            behaviour: tenths(behaviour),
-        }
+        let fits = self.fit.iter().filter(|(name, matcher, _)| satisfied(matcher, view.trait_value(name)));
+        Score { fit: fits.map(|(_, _, tenths)| tenths).sum(), behaviour: tenths(behaviour) }
     }
 
     pub fn groups(&self) -> Vec<Group> {
@@ -104,14 +90,9 @@ impl Scoring {
 
     /// A group's value: the sum of its contributions, at most its cap.
     pub fn capped(&self, group: &Group, contributions: &[Contribution]) -> f64 {
-        let mine = contributions
-            .iter()
-            .filter(|contribution| contribution.group == *group);
+        let mine = contributions.iter().filter(|contribution| contribution.group == *group);
         let sum: f64 = mine.map(|contribution| contribution.points).sum();
-        let cap = self
-            .caps
-            .iter()
-            .find(|(name, _)| *group == Group::Named(name.clone()));
+        let cap = self.caps.iter().find(|(name, _)| *group == Group::Named(name.clone()));
         cap.map_or(sum, |(_, cap)| sum.min(*cap))
     }
 
@@ -119,11 +100,7 @@ impl Scoring {
     pub fn contributions(&self, view: &View<'_>) -> Vec<Contribution> {
         let mut all = Vec::new();
         for (at, event) in view.history.applied.iter().enumerate() {
-            for entry in self
-                .entries
-                .iter()
-                .filter(|e| event.signals.contains(&e.signal))
-            {
+            for entry in self.entries.iter().filter(|e| event.signals.contains(&e.signal)) {
                 all.push(Contribution {
                     event: at,
                     signal: entry.signal.clone(),
@@ -140,10 +117,7 @@ impl Scoring {
 impl Entry {
     fn new(value: &Value, usual_half_life: Option<&str>) -> Entry {
         let points = value["points"].as_f64().unwrap();
-        let half_life = value["half_life"]
-            .as_str()
-            .or(usual_half_life)
-            .unwrap_or("never");
+        let half_life = value["half_life"].as_str().or(usual_half_life).unwrap_or("never");
         Entry {
             signal: value["signal"].as_str().unwrap().to_string(),
             points,
@@ -158,8 +132,7 @@ impl Entry {
 
     /// The part that is left after `age` milliseconds.
     fn left_after(&self, age: i64) -> f64 {
-        self.half_life
-            .map_or(1.0, |half_life| 0.5f64.powf(age as f64 / half_life as f64))
+        self.half_life.map_or(1.0, |half_life| 0.5f64.powf(age as f64 / half_life as f64))
     }
 }
 
@@ -167,10 +140,7 @@ fn fit_entry(value: &Value) -> (String, Value, i64) {
     let name = value["trait"].as_str().unwrap().to_string();
     let points = value["points"].as_f64().unwrap();
     let mut matcher = value.clone();
-    matcher
-        .as_object_mut()
-        .unwrap()
-        .retain(|key, _| key != "trait" && key != "points");
+    matcher.as_object_mut().unwrap().retain(|key, _| key != "trait" && key != "points");
     (name, matcher, (points * 10.0).round() as i64)
 }
 

@@ -18,10 +18,7 @@ pub const YEAR_2000: i64 = 946_684_800_000;
 pub const YEAR_10000: i64 = 253_402_300_800_000;
 
 static SHAPE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))?$",
-    )
-    .unwrap()
+    Regex::new(r"^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):(\d\d))?$").unwrap()
 });
 
 static SPAN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\d+)(ms|s|m|h|d)").unwrap());
@@ -48,25 +45,14 @@ fn epoch(digits: &str) -> Option<i64> {
 
 fn rfc3339(text: &str) -> Option<i64> {
     let part = SHAPE.captures(text)?;
-    let number = |i: usize| {
-        part.get(i)
-            .map_or(0, |m| m.as_str().parse::<i64>().unwrap())
-    };
+    let number = |i: usize| part.get(i).map_or(0, |m| m.as_str().parse::<i64>().unwrap());
     let small = |i: usize| number(i) as i8;
     let year = number(1) as i16;
     let civil = DateTime::new(year, small(2), small(3), small(4), small(5), small(6), 0).ok()?;
-    let ms = civil
-        .to_zoned(TimeZone::UTC)
-        .ok()?
-        .timestamp()
-        .as_millisecond();
+    let ms = civil.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond();
     let fraction = part.get(7).map_or("", |m| m.as_str());
     let ahead = number(9) * HOUR + number(10) * MINUTE;
-    let sign = if part.get(8).is_some_and(|m| m.as_str() == "-") {
-        -1
-    } else {
-        1
-    };
+    let sign = if part.get(8).is_some_and(|m| m.as_str() == "-") { -1 } else { 1 };
     Some(ms + thousandths(fraction) - sign * ahead)
 }
 

@@ -20,10 +20,7 @@ impl Scope {
     /// The condition of a suppression or flag.
     pub(super) fn of_hold() -> Self {
         let hold = true;
-        Self {
-            hold,
-            ..Self::default()
-        }
+        Self { hold, ..Self::default() }
     }
 
     fn inner(self) -> Self {
@@ -35,17 +32,11 @@ impl Scope {
 impl Reader<'_> {
     pub(super) fn condition(&mut self, view: &View<'_>, scope: Scope) -> Option<ConditionSpec> {
         if scope.depth > MAX_CONDITION_DEPTH {
-            view.fault(
-                self.faults,
-                format!("nested deeper than {MAX_CONDITION_DEPTH} levels"),
-            );
+            view.fault(self.faults, format!("nested deeper than {MAX_CONDITION_DEPTH} levels"));
             return None;
         }
         let map = view.map(self.faults, &CONDITION)?;
-        let parts: Vec<_> = map
-            .iter()
-            .filter_map(|(key, view)| self.part(key, &view, scope))
-            .collect();
+        let parts: Vec<_> = map.iter().filter_map(|(key, view)| self.part(key, &view, scope)).collect();
         // More than one is a fault already, but each has been looked at.
         parts.into_iter().next()?
     }
@@ -60,10 +51,7 @@ impl Reader<'_> {
             "all" => self.several(view, scope).map(ConditionSpec::All),
             "any" => self.several(view, scope).map(ConditionSpec::Any),
             "not" => {
-                let scope = Scope {
-                    negated: true,
-                    ..scope.inner()
-                };
+                let scope = Scope { negated: true, ..scope.inner() };
                 let part = self.condition(view, scope);
                 part.map(|part| ConditionSpec::Not(Box::new(part)))
             }
@@ -72,11 +60,8 @@ impl Reader<'_> {
     }
 
     fn several(&mut self, view: &View<'_>, scope: Scope) -> Option<Vec<ConditionSpec>> {
-        let parts: Vec<_> = view
-            .list(self.faults, "conditions")?
-            .iter()
-            .map(|view| self.condition(view, scope.inner()))
-            .collect();
+        let parts: Vec<_> =
+            view.list(self.faults, "conditions")?.iter().map(|view| self.condition(view, scope.inner())).collect();
         parts.into_iter().collect()
     }
 
@@ -85,12 +70,8 @@ impl Reader<'_> {
         let signal = map.get("signal").map(|view| self.signal(&view));
         let at_least_view = map.get("at_least");
         let most = i64::try_from(MAX_RING).unwrap_or(i64::MAX);
-        let at_least = at_least_view
-            .as_ref()
-            .and_then(|view| view.whole(self.faults, 1, most));
-        let within = map
-            .get("within")
-            .and_then(|view| view.duration(self.faults, Span::from_secs(1)));
+        let at_least = at_least_view.as_ref().and_then(|view| view.whole(self.faults, 1, most));
+        let within = map.get("within").and_then(|view| view.duration(self.faults, Span::from_secs(1)));
         let (at_least, within) = (at_least?, within?);
         let ring = ring_times(at_least, within, self.grace);
         if ring > most {
@@ -101,11 +82,7 @@ impl Reader<'_> {
             at_least_view?.fault(self.faults, message);
             return None;
         }
-        Some(ConditionSpec::Count {
-            signal: signal??,
-            at_least: u32::try_from(at_least).ok()?,
-            within,
-        })
+        Some(ConditionSpec::Count { signal: signal??, at_least: u32::try_from(at_least).ok()?, within })
     }
 
     fn score(&mut self, view: &View<'_>, scope: Scope) -> Option<ConditionSpec> {
@@ -113,22 +90,14 @@ impl Reader<'_> {
             view.fault(self.faults, "there is no score in a file without scoring");
         }
         let map = view.map(self.faults, &SCORE)?;
-        let at_least = map
-            .get("at_least")
-            .and_then(|view| view.points(self.faults));
+        let at_least = map.get("at_least").and_then(|view| view.points(self.faults));
         let Some(view) = map.get("rearm_below") else {
             let at_least = at_least?;
-            return Some(ConditionSpec::Score {
-                at_least,
-                rearm_below: at_least,
-            });
+            return Some(ConditionSpec::Score { at_least, rearm_below: at_least });
         };
         let rearm_below = view.points(self.faults);
         if scope.hold {
-            view.fault(
-                self.faults,
-                "has no place in a suppression or flag: nothing re-arms there",
-            );
+            view.fault(self.faults, "has no place in a suppression or flag: nothing re-arms there");
             return None;
         }
         if scope.negated {
@@ -137,35 +106,26 @@ impl Reader<'_> {
         }
         let (at_least, rearm_below) = (at_least?, rearm_below?);
         if rearm_below > at_least {
-            let message = format!(
-                "must not be above at_least ({}), got {}",
-                at_least.as_points(),
-                rearm_below.as_points()
-            );
+            let message =
+                format!("must not be above at_least ({}), got {}", at_least.as_points(), rearm_below.as_points());
             view.fault(self.faults, message);
             return None;
         }
-        Some(ConditionSpec::Score {
-            at_least,
-            rearm_below,
-        })
+        Some(ConditionSpec::Score { at_least, rearm_below })
     }
 
     fn trait_condition(&mut self, view: &View<'_>) -> Option<ConditionSpec> {
         let map = view.map(self.faults, &TRAIT)?;
         let name = map.get("name").map(|view| self.trait_name(&view));
         let matcher = self.trait_tests(&map);
-        Some(ConditionSpec::Trait {
-            name: name??,
-            matcher: matcher?,
-        })
+        Some(ConditionSpec::Trait { name: name??, matcher: matcher? })
     }
 }
 
 /// Times that a count has to remember so that late events count as if in time (design.md 3).
 fn ring_times(at_least: i64, within: Span, grace: Span) -> i64 {
-    let windows = grace.as_millis().div_euclid(within.as_millis())
-        + i64::from(grace.as_millis() % within.as_millis() != 0);
+    let windows =
+        grace.as_millis().div_euclid(within.as_millis()) + i64::from(grace.as_millis() % within.as_millis() != 0);
     (at_least - 1).saturating_mul(windows + 1).saturating_add(1)
 }
 

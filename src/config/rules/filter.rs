@@ -40,10 +40,7 @@ impl Reader<'_> {
                 fields.push(path.zip(matcher));
             }
         }
-        Some(FilterSpec {
-            on: optional(on)?,
-            fields: fields.into_iter().collect::<Option<_>>()?,
-        })
+        Some(FilterSpec { on: optional(on)?, fields: fields.into_iter().collect::<Option<_>>()? })
     }
 
     fn kind(&mut self, view: &View<'_>) -> Option<Kind> {
@@ -62,19 +59,13 @@ impl Reader<'_> {
     pub(super) fn trait_name(&mut self, view: &View<'_>) -> Option<String> {
         let name = view.reference(self.faults)?;
         if let Some(plain) = name.strip_prefix("traits.") {
-            let message =
-                format!("a trait is named without traits. in front; did you mean {plain:?}?");
+            let message = format!("a trait is named without traits. in front; did you mean {plain:?}?");
             view.fault(self.faults, message);
             return None;
         }
-        let fits = name.len() <= 4 * MAX_NAME
-            && name.trim() == name
-            && !name.chars().any(char::is_control);
+        let fits = name.len() <= 4 * MAX_NAME && name.trim() == name && !name.chars().any(char::is_control);
         if !fits || FieldPath::of_trait(name).is_none() {
-            view.must_be(
-                self.faults,
-                "a trait's name such as country or address.city",
-            );
+            view.must_be(self.faults, "a trait's name such as country or address.city");
             return None;
         }
         Some(name.to_owned())
@@ -90,10 +81,7 @@ impl Reader<'_> {
             return Some(Matcher { tests: vec![test] });
         }
         if view.is_null() {
-            view.must_be(
-                self.faults,
-                "a value, a list or a map of tests such as exists: false",
-            );
+            view.must_be(self.faults, "a value, a list or a map of tests such as exists: false");
             return None;
         }
         let map = view.map(self.faults, &MATCHER)?;
@@ -112,11 +100,8 @@ impl Reader<'_> {
     /// The tests that stand in a map, among other keys perhaps.
     pub(super) fn tests(&mut self, map: &Map<'_>, depth: usize) -> Option<Matcher> {
         let is_test = |name: &str| TESTS.iter().any(|key| key.name == name);
-        let tests: Vec<_> = map
-            .iter()
-            .filter(|(name, _)| is_test(name))
-            .map(|(name, view)| self.test(name, &view, depth))
-            .collect();
+        let tests: Vec<_> =
+            map.iter().filter(|(name, _)| is_test(name)).map(|(name, view)| self.test(name, &view, depth)).collect();
         let tests: Vec<Test> = tests.into_iter().collect::<Option<_>>()?;
         (!tests.is_empty()).then_some(Matcher { tests })
     }
@@ -134,10 +119,7 @@ impl Reader<'_> {
             "above" => Test::Above(view.number(self.faults)?),
             "below" => Test::Below(view.number(self.faults)?),
             _ if depth >= MAX_CONDITION_DEPTH => {
-                view.fault(
-                    self.faults,
-                    format!("nested deeper than {MAX_CONDITION_DEPTH} levels"),
-                );
+                view.fault(self.faults, format!("nested deeper than {MAX_CONDITION_DEPTH} levels"));
                 return None;
             }
             _ => Test::Not(self.matcher(view, depth + 1)?),
@@ -145,10 +127,7 @@ impl Reader<'_> {
     }
 
     fn scalars(&mut self, view: &View<'_>) -> Option<Vec<Scalar>> {
-        let scalars: Vec<_> = one_or_more(self, view)?
-            .iter()
-            .map(|view| self.operand(view))
-            .collect();
+        let scalars: Vec<_> = one_or_more(self, view)?.iter().map(|view| self.operand(view)).collect();
         scalars.into_iter().collect()
     }
 
@@ -178,9 +157,7 @@ impl Reader<'_> {
                     texts.push((view, text));
                     continue;
                 }
-                None if view.scalar().is_some() => {
-                    view.must_be(self.faults, "a text, in quotation marks")
-                }
+                None if view.scalar().is_some() => view.must_be(self.faults, "a text, in quotation marks"),
                 None => view.must_be(self.faults, "a text"),
             }
             whole = false;
@@ -220,9 +197,7 @@ fn one_or_more<'a>(reader: &mut Reader<'_>, view: &View<'a>) -> Option<Vec<View<
 
 fn compile(pattern: &str, number: usize) -> Result<Regex, String> {
     if number > MAX_PATTERNS {
-        return Err(format!(
-            "more than {MAX_PATTERNS} regular expressions in one file"
-        ));
+        return Err(format!("more than {MAX_PATTERNS} regular expressions in one file"));
     }
     let compiled = RegexBuilder::new(pattern).size_limit(MAX_REGEX).build();
     compiled.map_err(|error| match error {
@@ -256,10 +231,7 @@ mod tests {
     fn a_huge_or_broken_pattern_is_named() {
         let started = std::time::Instant::now();
         let message = compile("((a{1000}){1000}){1000}", 1).expect_err("too big");
-        assert!(
-            message.contains("takes more than 262144 bytes"),
-            "{message}"
-        );
+        assert!(message.contains("takes more than 262144 bytes"), "{message}");
         let message = compile("(?i)(chief|vp", 1).expect_err("broken");
         assert!(message.ends_with("unclosed group"), "{message}");
         assert!(compile("(?i)\\b(chief|vp|head|director)\\b", 1).is_ok());

@@ -18,9 +18,7 @@ impl Reader<'_> {
             None => Some(None),
         };
         let groups = map.get("groups").map(|view| self.groups(&view));
-        let points = self.each(&map, "points", |reader, view| {
-            reader.points(view, half_life.unwrap_or_default())
-        });
+        let points = self.each(&map, "points", |reader, view| reader.points(view, half_life.unwrap_or_default()));
         let fit = self.each(&map, "fit", Self::fit);
         if map.get("points").is_none() && map.get("fit").is_none() {
             map.fault(self.faults, "must have points or fit: nothing scores");
@@ -82,10 +80,7 @@ impl Reader<'_> {
         let group = map.get("group").map(|view| {
             let name = self.group(&view)?;
             if points.is_some_and(|points| points < Tenths(0)) {
-                view.fault(
-                    self.faults,
-                    "negative points take no group: they form one of their own",
-                );
+                view.fault(self.faults, "negative points take no group: they form one of their own");
                 return None;
             }
             Some(name)
@@ -94,12 +89,7 @@ impl Reader<'_> {
             Some(view) => self.half_life(&view),
             None => Some(default),
         };
-        Some(PointsSpec {
-            signal: signal??,
-            points: points?,
-            group: optional(group)?,
-            half_life: half_life?,
-        })
+        Some(PointsSpec { signal: signal??, points: points?, group: optional(group)?, half_life: half_life? })
     }
 
     fn fit(&mut self, view: &View<'_>) -> Option<FitSpec> {
@@ -107,11 +97,7 @@ impl Reader<'_> {
         let trait_name = map.get("trait").map(|view| self.trait_name(&view));
         let matcher = self.trait_tests(&map);
         let points = self.nonzero(&map);
-        Some(FitSpec {
-            trait_name: trait_name??,
-            matcher: matcher?,
-            points: points?,
-        })
+        Some(FitSpec { trait_name: trait_name??, matcher: matcher?, points: points? })
     }
 
     fn nonzero(&mut self, map: &Map<'_>) -> Option<Tenths> {

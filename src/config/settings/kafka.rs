@@ -44,33 +44,24 @@ impl Reader<'_> {
     pub(super) fn kafka(&mut self, view: &View<'_>) -> Option<Kafka> {
         let map = view.map(self.faults, &KAFKA)?;
         let brokers = map.get("brokers").map(|view| {
-            let brokers: Vec<_> = view
-                .list(self.faults, "brokers")?
-                .iter()
-                .map(|view| self.broker(view))
-                .collect();
+            let brokers: Vec<_> = view.list(self.faults, "brokers")?.iter().map(|view| self.broker(view)).collect();
             brokers.into_iter().collect::<Option<Vec<_>>>()
         });
         let properties = map.get("properties").map(|view| self.properties(&view));
-        Some(Kafka {
-            brokers: brokers??,
-            properties: optional(properties)?.unwrap_or_default(),
-        })
+        Some(Kafka { brokers: brokers??, properties: optional(properties)?.unwrap_or_default() })
     }
 
     fn broker(&mut self, view: &View<'_>) -> Option<String> {
         let text = view.as_text();
-        let valid = text
-            .and_then(|text| text.rsplit_once(':'))
-            .is_some_and(|(host, port)| {
-                let plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
-                let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-                let known = match bracketed {
-                    Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
-                    None => !host.is_empty() && host.chars().all(plain),
-                };
-                known && port.parse::<u16>().is_ok_and(|port| port > 0)
-            });
+        let valid = text.and_then(|text| text.rsplit_once(':')).is_some_and(|(host, port)| {
+            let plain = |c: char| c.is_alphanumeric() || "-._".contains(c);
+            let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+            let known = match bracketed {
+                Some(ip) => ip.parse::<std::net::Ipv6Addr>().is_ok(),
+                None => !host.is_empty() && host.chars().all(plain),
+            };
+            known && port.parse::<u16>().is_ok_and(|port| port > 0)
+        });
         if !valid {
             view.must_be(self.faults, "host:port such as localhost:9092");
             return None;
@@ -102,10 +93,7 @@ impl Reader<'_> {
                 "auto.offset.reset" => "; the key for it is start",
                 _ => "",
             };
-            view.fault(
-                self.faults,
-                format!("hotlead sets this property itself{instead}"),
-            );
+            view.fault(self.faults, format!("hotlead sets this property itself{instead}"));
             return Err(());
         }
         if SECRET.contains(&name) {
@@ -146,13 +134,7 @@ impl Reader<'_> {
             if let Some(other) = seen.insert(name.clone(), key)
                 && let Some(view) = view.or_else(|| get(other))
             {
-                view.fault(
-                    self.faults,
-                    format!(
-                        "the topics {other} and {key} must differ, both are {}",
-                        quote(&name)
-                    ),
-                );
+                view.fault(self.faults, format!("the topics {other} and {key} must differ, both are {}", quote(&name)));
                 return None;
             }
             Some(name)
@@ -181,15 +163,8 @@ impl Reader<'_> {
         const LONGEST: usize = 200;
         let name = view.reference(self.faults)?;
         let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
-        if name.is_empty()
-            || name.len() > LONGEST
-            || !name.bytes().all(fits)
-            || matches!(name, "." | "..")
-        {
-            view.must_be(
-                self.faults,
-                "a topic's name: letters, digits and ._- only, at most 200",
-            );
+        if name.is_empty() || name.len() > LONGEST || !name.bytes().all(fits) || matches!(name, "." | "..") {
+            view.must_be(self.faults, "a topic's name: letters, digits and ._- only, at most 200");
             return None;
         }
         Some(format!("{prefix}{name}"))

@@ -13,11 +13,7 @@ pub(in crate::config) static CONFIG_FILE: Shape = shape(
             Is::Name,
             "Consumer group, prefix of transactional ids, name of this deployment. Default hotlead.",
         ),
-        key(
-            "instance",
-            Is::Name,
-            "Unique per process. Default: the host's name.",
-        ),
+        key("instance", Is::Name, "Unique per process. Default: the host's name."),
         key(
             "start",
             Is::Start,
@@ -35,16 +31,8 @@ pub(in crate::config) static CONFIG_FILE: Shape = shape(
             Is::Duration,
             "At most this long without a commit; an alert commits at once. Default 200ms.",
         ),
-        key(
-            "workers",
-            Is::Whole(1, 256),
-            "Owner threads, each a member of the consumer group. Default 2.",
-        ),
-        key(
-            "sinks",
-            Is::Maps(&SINK),
-            "Where alerts go besides the alert topic.",
-        ),
+        key("workers", Is::Whole(1, 256), "Owner threads, each a member of the consumer group. Default 2."),
+        key("sinks", Is::Maps(&SINK), "Where alerts go besides the alert topic."),
         key(
             "http",
             Is::WordOr("off", &HTTP),
@@ -60,11 +48,7 @@ pub(in crate::config) static KAFKA: Shape = shape(
     "How to reach Kafka.",
     &[
         required("brokers", Is::Texts, "host:port of at least one broker."),
-        key(
-            "properties",
-            Is::AnyMap,
-            "Any librdkafka property; secrets as env:NAME or file:PATH.",
-        ),
+        key("properties", Is::AnyMap, "Any librdkafka property; secrets as env:NAME or file:PATH."),
     ],
 );
 
@@ -72,51 +56,15 @@ pub(in crate::config) static TOPICS: Shape = shape(
     "topics",
     "Names of topics.",
     &[
-        key(
-            "prefix",
-            Is::Text,
-            "Goes before each name, but not before events if that is named here.",
-        ),
-        key(
-            "events",
-            Is::Text,
-            "Where engagement events come from, keyed by lead. Default engagement.",
-        ),
-        key(
-            "alerts",
-            Is::Text,
-            "Where alerts go. Default hotlead.alerts.",
-        ),
-        key(
-            "dead_letter",
-            Is::Text,
-            "Where undecodable records go. Default hotlead.dead-letter.",
-        ),
-        key(
-            "state",
-            Is::Text,
-            "The changelog of leads' state. Default hotlead.state.",
-        ),
-        key(
-            "feedback",
-            Is::Text,
-            "Operators' and reps' actions. Default hotlead.feedback.",
-        ),
-        key(
-            "ops",
-            Is::Text,
-            "What operators have to know. Default hotlead.ops.",
-        ),
-        key(
-            "delivery",
-            Is::Text,
-            "Of each sink's ledger: this, a dot and the sink's id. Default hotlead.delivery.",
-        ),
-        key(
-            "replication_factor",
-            Is::Whole(1, 100),
-            "Of topics that hotlead creates. Default: the broker's.",
-        ),
+        key("prefix", Is::Text, "Goes before each name, but not before events if that is named here."),
+        key("events", Is::Text, "Where engagement events come from, keyed by lead. Default engagement."),
+        key("alerts", Is::Text, "Where alerts go. Default hotlead.alerts."),
+        key("dead_letter", Is::Text, "Where undecodable records go. Default hotlead.dead-letter."),
+        key("state", Is::Text, "The changelog of leads' state. Default hotlead.state."),
+        key("feedback", Is::Text, "Operators' and reps' actions. Default hotlead.feedback."),
+        key("ops", Is::Text, "What operators have to know. Default hotlead.ops."),
+        key("delivery", Is::Text, "Of each sink's ledger: this, a dot and the sink's id. Default hotlead.delivery."),
+        key("replication_factor", Is::Whole(1, 100), "Of topics that hotlead creates. Default: the broker's."),
     ],
 );
 
@@ -124,27 +72,11 @@ pub(in crate::config) static SINK: Shape = shape(
     "sink",
     "Something that takes alerts: slack or webhook.",
     &[
-        required(
-            "id",
-            Is::SinkId,
-            "Unique; its consumer group is <group>.<id>, so a renamed sink is a new one.",
-        ),
+        required("id", Is::SinkId, "Unique; its consumer group is <group>.<id>, so a renamed sink is a new one."),
         key("slack", Is::Map(&SLACK), "A Slack incoming webhook."),
-        key(
-            "webhook",
-            Is::Map(&WEBHOOK),
-            "An endpoint of your own, signed per Standard Webhooks.",
-        ),
-        key(
-            "start",
-            Is::Start,
-            "Where a new sink begins: latest (default), earliest, or an age such as 1d.",
-        ),
-        key(
-            "max_age",
-            Is::Duration,
-            "An alert older than this is given up. Default 24h.",
-        ),
+        key("webhook", Is::Map(&WEBHOOK), "An endpoint of your own, signed per Standard Webhooks."),
+        key("start", Is::Start, "Where a new sink begins: latest (default), earliest, or an age such as 1d."),
+        key("max_age", Is::Duration, "An alert older than this is given up. Default 24h."),
         later("only"),
         later("rest"),
         later("fallback"),
@@ -162,11 +94,7 @@ static REACH: &[Key] = &[
         Is::Texts,
         "Address ranges that are refused otherwise: private, loopback, link-local, reserved.",
     ),
-    key(
-        "timeout",
-        Is::Duration,
-        "For resolving, connecting, headers and body together. Default 15s.",
-    ),
+    key("timeout", Is::Duration, "For resolving, connecting, headers and body together. Default 15s."),
     later("proxy"),
     later("ca"),
     later("client_cert"),
@@ -177,11 +105,7 @@ pub(in crate::config) static SLACK: Shape = shape(
     "slack",
     "A Slack incoming webhook.",
     &[
-        key(
-            "webhook_url",
-            Is::Secret,
-            "The webhook's URL, which is a secret: env:NAME or file:PATH.",
-        ),
+        key("webhook_url", Is::Secret, "The webhook's URL, which is a secret: env:NAME or file:PATH."),
         later("token"),
         later("channel"),
         later("api_url"),
@@ -198,16 +122,8 @@ pub(in crate::config) static WEBHOOK: Shape = shape(
     "An endpoint of your own, signed per Standard Webhooks.",
     &[
         required("url", Is::Text, "Where to."),
-        required(
-            "secret",
-            Is::Secrets,
-            "Signs the body: env:NAME or file:PATH, or [new, old] while it is exchanged.",
-        ),
-        key(
-            "headers",
-            Is::SecretMap,
-            "More headers; each value is env:NAME or file:PATH.",
-        ),
+        required("secret", Is::Secrets, "Signs the body: env:NAME or file:PATH, or [new, old] while it is exchanged."),
+        key("headers", Is::SecretMap, "More headers; each value is env:NAME or file:PATH."),
         later("payload"),
         later("fields"),
         later("encoding"),
@@ -216,20 +132,13 @@ pub(in crate::config) static WEBHOOK: Shape = shape(
 )
 .with(REACH);
 
-pub(in crate::config) static HTTP: Shape = shape(
-    "http",
-    "What is served.",
-    &[required("listen", Is::Text, "Address and port.")],
-);
+pub(in crate::config) static HTTP: Shape =
+    shape("http", "What is served.", &[required("listen", Is::Text, "Address and port.")]);
 
 pub(in crate::config) static LOG: Shape = shape(
     "log",
     "How the log is written.",
-    &[key(
-        "format",
-        Is::Word(LOG_FORMATS),
-        "text (default) for people, json for machines.",
-    )],
+    &[key("format", Is::Word(LOG_FORMATS), "text (default) for people, json for machines.")],
 );
 
 /// As [`LogFormat`](super::LogFormat) is written.

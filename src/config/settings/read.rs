@@ -19,18 +19,13 @@ use crate::core::time::Span;
 const DEFAULT_GROUP: &str = "hotlead";
 const DEFAULT_WORKERS: usize = 2;
 const DEFAULT_COMMIT_INTERVAL: Duration = Duration::from_millis(200);
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
 
 /// Reads a config file that was typed so. Without a fault there are settings, perhaps with warnings.
-pub fn read(
-    path_as_typed: &str,
-    text: &str,
-    around: &Surroundings<'_>,
-) -> (Option<Settings>, Faults) {
+pub fn read(path_as_typed: &str, text: &str, around: &Surroundings<'_>) -> (Option<Settings>, Faults) {
     let mut faults = Faults::new(path_as_typed);
-    let settings = tree::parse(text, &mut faults)
-        .and_then(|root| read_tree(&root, Path::new(path_as_typed), around, &mut faults));
+    let settings =
+        tree::parse(text, &mut faults).and_then(|root| read_tree(&root, Path::new(path_as_typed), around, &mut faults));
     faults.sort();
     let settings = settings.filter(|_| !faults.is_fatal());
     (settings, faults)
@@ -55,9 +50,7 @@ pub(in crate::config) fn read_tree(
     let topics = reader.topics(map.get("topics").as_ref());
     let rules = map.get("rules").map(|view| view.text(reader.faults));
     let lead_key = map.get("lead_key").map(|view| reader.lead_key(&view));
-    let commit_interval = map
-        .get("commit_interval")
-        .map(|view| reader.span(&view, 1, 60_000));
+    let commit_interval = map.get("commit_interval").map(|view| reader.span(&view, 1, 60_000));
     let workers = map.get("workers").map(|view| {
         let workers = view.whole(reader.faults, 1, 256)?;
         usize::try_from(workers).ok()
@@ -124,9 +117,7 @@ impl Reader<'_> {
             Some("latest") => Some(Start::Latest),
             Some("earliest") => Some(Start::Earliest),
             Some(text) => match crate::config::scalar::duration(text) {
-                Ok(age) if age > Span::ZERO => Some(Start::Age(Duration::from_millis(
-                    age.as_millis().unsigned_abs(),
-                ))),
+                Ok(age) if age > Span::ZERO => Some(Start::Age(Duration::from_millis(age.as_millis().unsigned_abs()))),
                 _ => {
                     view.must_be(self.faults, "latest, earliest, or an age such as 7d");
                     None
@@ -153,12 +144,8 @@ impl Reader<'_> {
                     continue;
                 }
                 None => {
-                    let hint =
-                        nearest_field(text).map(|field| format!(" (did you mean {field:?}?)"));
-                    let wanted = format!(
-                        "a field such as user_id, email or traits.id{}",
-                        hint.unwrap_or_default()
-                    );
+                    let hint = nearest_field(text).map(|field| format!(" (did you mean {field:?}?)"));
+                    let wanted = format!("a field such as user_id, email or traits.id{}", hint.unwrap_or_default());
                     view.must_be(self.faults, &wanted);
                 }
             }

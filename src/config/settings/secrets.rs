@@ -46,12 +46,8 @@ impl<'a> Reference<'a> {
         match self {
             Self::Env(name) => match std::env::var(name) {
                 Ok(value) => Ok(value),
-                Err(std::env::VarError::NotPresent) => {
-                    Err(format!("the variable {name} is not set"))
-                }
-                Err(std::env::VarError::NotUnicode(_)) => {
-                    Err(format!("the variable {name} is not UTF-8"))
-                }
+                Err(std::env::VarError::NotPresent) => Err(format!("the variable {name} is not set")),
+                Err(std::env::VarError::NotUnicode(_)) => Err(format!("the variable {name} is not UTF-8")),
             },
             Self::File(path) => {
                 let file = folder.join(path);
@@ -76,8 +72,7 @@ impl Reader<'_> {
         match reference {
             Some(reference) => self.resolve(view, reference),
             None if view.scalar().is_some() => {
-                let message =
-                    "must be env:NAME or file:PATH: a secret does not stand in the file itself";
+                let message = "must be env:NAME or file:PATH: a secret does not stand in the file itself";
                 view.fault(self.faults, message);
                 Err(())
             }
@@ -89,11 +84,7 @@ impl Reader<'_> {
     }
 
     /// The secret that a reference leads to.
-    pub(super) fn resolve(
-        &mut self,
-        view: &View<'_>,
-        reference: Reference<'_>,
-    ) -> Result<Option<Secret>, ()> {
+    pub(super) fn resolve(&mut self, view: &View<'_>, reference: Reference<'_>) -> Result<Option<Secret>, ()> {
         let written = view.as_text().unwrap_or_default();
         let message = match (self.around.secret)(reference) {
             Ok(value) if !value.trim().is_empty() => {
@@ -102,8 +93,7 @@ impl Reader<'_> {
             Ok(_) => format!("{} is empty", quote(written)),
             Err(why) => why,
         };
-        self.faults
-            .note(self.around.missing, view.node.place, &view.path, message);
+        self.faults.note(self.around.missing, view.node.place, &view.path, message);
         match self.around.missing {
             Severity::Fault => Err(()),
             Severity::Warning => Ok(None),

@@ -56,9 +56,7 @@ impl Reader<'_> {
         let map = view.map(self.faults, &SINK).ok_or(())?;
         let id = map.get("id").and_then(|view| self.sink_id(&view, ids));
         let start = map.get("start").map(|view| self.start(&view));
-        let max_age = map
-            .get("max_age")
-            .map(|view| self.span(&view, 1_000, 30 * 86_400_000));
+        let max_age = map.get("max_age").map(|view| self.span(&view, 1_000, 30 * 86_400_000));
         let slack = map.get("slack").map(|view| self.slack(&view));
         let webhook = map.get("webhook").map(|view| self.webhook(&view));
         let target = slack.or(webhook).ok_or(())??;
@@ -81,10 +79,7 @@ impl Reader<'_> {
             return None;
         }
         if !ids.insert(id.to_owned()) {
-            view.fault(
-                self.faults,
-                format!("must be unique, but {id:?} stands twice"),
-            );
+            view.fault(self.faults, format!("must be unique, but {id:?} stands twice"));
             return None;
         }
         Some(id.to_owned())
@@ -101,8 +96,7 @@ impl Reader<'_> {
         let Some(webhook_url) = secret? else {
             return Ok(None);
         };
-        self.url(&view, webhook_url.expose(), &reach, true)
-            .ok_or(())?;
+        self.url(&view, webhook_url.expose(), &reach, true).ok_or(())?;
         Ok(Some(Target::Slack { webhook_url, reach }))
     }
 
@@ -122,12 +116,7 @@ impl Reader<'_> {
         let (Some(secrets), Some(headers)) = (secrets.ok_or(())??, headers?) else {
             return Ok(None);
         };
-        Ok(Some(Target::Webhook {
-            url,
-            secrets,
-            headers,
-            reach,
-        }))
+        Ok(Some(Target::Webhook { url, secrets, headers, reach }))
     }
 
     /// One signing secret, or the new and the old one.
@@ -153,7 +142,10 @@ impl Reader<'_> {
             let encoded = text.strip_prefix("whsec_").unwrap_or(text);
             let key = base64::engine::general_purpose::STANDARD.decode(encoded);
             if key.map_or(true, |key| key.is_empty()) {
-                view.fault(self.faults, "must lead to a key in base64, with or without whsec_ in front (its value is not shown)");
+                view.fault(
+                    self.faults,
+                    "must lead to a key in base64, with or without whsec_ in front (its value is not shown)",
+                );
                 return Err(());
             }
         }
@@ -180,10 +172,7 @@ impl Reader<'_> {
     fn header(&mut self, name: &str, view: &View<'_>) -> Read<Secret> {
         let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
         if name.is_empty() || !name.bytes().all(token) {
-            view.fault(
-                self.faults,
-                format!("{} cannot be a header's name", quote(name)),
-            );
+            view.fault(self.faults, format!("{} cannot be a header's name", quote(name)));
             return Err(());
         }
         if OWNED_HEADERS.contains(&name.to_ascii_lowercase().as_str()) {
@@ -191,19 +180,9 @@ impl Reader<'_> {
             return Err(());
         }
         let secret = self.secret(view)?;
-        let printable = |value: &str| {
-            value
-                .bytes()
-                .all(|b| b == b'\t' || (b' '..=b'~').contains(&b))
-        };
-        if secret
-            .as_ref()
-            .is_some_and(|secret| !printable(secret.expose()))
-        {
-            view.fault(
-                self.faults,
-                "must lead to printable ASCII (its value is not shown)",
-            );
+        let printable = |value: &str| value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
+        if secret.as_ref().is_some_and(|secret| !printable(secret.expose())) {
+            view.fault(self.faults, "must lead to printable ASCII (its value is not shown)");
             return Err(());
         }
         Ok(secret)
@@ -212,9 +191,7 @@ impl Reader<'_> {
     fn reach(&mut self, map: &Map<'_>) -> Option<Reach> {
         let allow_http = map.get("allow_http").map(|view| view.truth(self.faults));
         let allow_networks = map.get("allow_networks").map(|view| self.networks(&view));
-        let timeout = map
-            .get("timeout")
-            .map(|view| self.span(&view, 100, 300_000));
+        let timeout = map.get("timeout").map(|view| self.span(&view, 100, 300_000));
         Some(Reach {
             allow_http: optional(allow_http)?.unwrap_or(false),
             allow_networks: optional(allow_networks)?.unwrap_or_default(),
@@ -272,7 +249,5 @@ fn url_fault(url: Option<&Url>, reach: &Reach) -> Option<&'static str> {
     }
     literal(url)
         .is_some_and(|ip| forbidden(ip, &reach.allow_networks))
-        .then_some(
-            "must not lead to a private, local or reserved address unless allow_networks has it",
-        )
+        .then_some("must not lead to a private, local or reserved address unless allow_networks has it")
 }

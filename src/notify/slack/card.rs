@@ -44,8 +44,7 @@ pub fn minimal(alert: &Alert) -> Value {
 }
 
 fn message(text: String, blocks: Option<Vec<Value>>) -> Value {
-    let mut message =
-        json!({ "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false });
+    let mut message = json!({ "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false });
     if let Some(blocks) = blocks {
         message["blocks"] = Value::Array(blocks);
     }
@@ -65,10 +64,7 @@ fn mrkdwn(text: String) -> Value {
 /// What a notification shows, and what a screen reader reads: enough without the card.
 fn fallback(alert: &Alert) -> String {
     let mut text = format!("{}: {}", headline(alert), clean(&alert.reason));
-    for part in score_line(alert)
-        .into_iter()
-        .chain(alert.flag_texts.iter().map(|t| clean(t)))
-    {
+    for part in score_line(alert).into_iter().chain(alert.flag_texts.iter().map(|t| clean(t))) {
         text.push_str(" | ");
         text.push_str(&part);
     }
@@ -78,11 +74,7 @@ fn fallback(alert: &Alert) -> String {
 /// `HOT | Dana Ruiz, VP Eng - Acme`: tier, who, account; each part short enough to leave room for the next.
 fn headline(alert: &Alert) -> String {
     let lead = &alert.lead;
-    let mut line = format!(
-        "{} | {}",
-        cut(&clean(&alert.tier).to_uppercase(), 20),
-        who(lead)
-    );
+    let mut line = format!("{} | {}", cut(&clean(&alert.tier).to_uppercase(), 20), who(lead));
     for (between, part) in [(", ", &lead.job_title), (" - ", &lead.company)] {
         let part = clean(part.as_deref().unwrap_or_default());
         if !part.is_empty() {
@@ -133,9 +125,7 @@ fn signed(tenths: i64) -> String {
 /// Whether anything in this alert has points.
 fn is_scored(alert: &Alert) -> bool {
     let score = &alert.score;
-    [score.total, score.fit, score.behaviour]
-        .iter()
-        .any(|p| tenths(*p) != 0)
+    [score.total, score.fit, score.behaviour].iter().any(|p| tenths(*p) != 0)
         || alert.evidence.iter().any(|e| tenths(e.points) != 0)
 }
 
@@ -156,20 +146,14 @@ struct Group<'a> {
 fn groups(evidence: &[Evidence]) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     for item in evidence {
-        let same =
-            |group: &&mut Group<'_>| item.signal.is_some() && group.first.signal == item.signal;
+        let same = |group: &&mut Group<'_>| item.signal.is_some() && group.first.signal == item.signal;
         match groups.iter_mut().find(same) {
             Some(group) => {
                 group.tenths += tenths(item.points);
                 group.count += 1;
                 group.newest = item;
             }
-            None => groups.push(Group {
-                first: item,
-                newest: item,
-                tenths: tenths(item.points),
-                count: 1,
-            }),
+            None => groups.push(Group { first: item, newest: item, tenths: tenths(item.points), count: 1 }),
         }
     }
     groups
@@ -206,11 +190,7 @@ fn contributions(alert: &Alert) -> String {
 /// `+30 pricing_view x3, 09:21 to 10:02 UTC, /pricing`
 fn group_line(group: &Group<'_>, scored: bool, today: Timestamp) -> String {
     let label = cut(&clean(&group.newest.label), 80);
-    let mut line = if scored {
-        format!("{} ", signed(group.tenths))
-    } else {
-        String::new()
-    };
+    let mut line = if scored { format!("{} ", signed(group.tenths)) } else { String::new() };
     let Some(signal) = &group.first.signal else {
         return line + &label;
     };
@@ -234,11 +214,7 @@ fn group_line(group: &Group<'_>, scored: bool, today: Timestamp) -> String {
 }
 
 fn flags(alert: &Alert) -> String {
-    let texts = alert
-        .flag_texts
-        .iter()
-        .map(|text| clean(text))
-        .filter(|text| !text.is_empty());
+    let texts = alert.flag_texts.iter().map(|text| clean(text)).filter(|text| !text.is_empty());
     texts.collect::<Vec<_>>().join("\n")
 }
 
@@ -249,22 +225,14 @@ fn context(alert: &Alert, posted_at: Timestamp) -> Vec<Value> {
         rule.push_str(&format!(" | campaign {}", cut(&clean(campaign), 80)));
     }
     let version = clean(&alert.rules_version);
-    let digest: String = version
-        .strip_prefix("sha256:")
-        .unwrap_or(&version)
-        .chars()
-        .take(12)
-        .collect();
+    let digest: String = version.strip_prefix("sha256:").unwrap_or(&version).chars().take(12).collect();
     rule.push_str(&format!(" | rules {digest}"));
     let event = alert.trigger.time;
     let seconds = event.as_millis().div_euclid(1_000);
     let text = event.to_string();
     let clock = text.get(11..19).unwrap_or_default();
     // Slack shows the reader's own time of day.
-    let when = format!(
-        "event <!date^{seconds}^{{time_secs}}|{clock} UTC> → posted {}",
-        after(posted_at - event)
-    );
+    let when = format!("event <!date^{seconds}^{{time_secs}}|{clock} UTC> → posted {}", after(posted_at - event));
     vec![plain(&rule, CONTEXT), mrkdwn(when)]
 }
 

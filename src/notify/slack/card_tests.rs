@@ -11,13 +11,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 fn evidence(signal: &str, at: &str, points: f64, label: &str) -> Evidence {
-    Evidence {
-        signal: Some(signal.to_owned()),
-        time: Some(time(at)),
-        points,
-        source: None,
-        label: label.to_owned(),
-    }
+    Evidence { signal: Some(signal.to_owned()), time: Some(time(at)), points, source: None, label: label.to_owned() }
 }
 
 fn dana() -> Alert {
@@ -40,23 +34,10 @@ fn dana() -> Alert {
         reason: "3 pricing views in 41 min".into(),
         flags: vec!["unsubscribed".into()],
         flag_texts: vec!["unsubscribed: call, don't mail".into()],
-        score: Score {
-            total: 112.0,
-            fit: 20.0,
-            behaviour: 92.0,
-        },
-        trigger: Trigger {
-            event_id: "e-1".into(),
-            time: now,
-            source: "engagement/2@1234".into(),
-        },
+        score: Score { total: 112.0, fit: 20.0, behaviour: 92.0 },
+        trigger: Trigger { event_id: "e-1".into(), time: now, source: "engagement/2@1234".into() },
         evidence: vec![
-            evidence(
-                "webinar",
-                "2026-11-21T15:00:00.000Z",
-                24.4,
-                "Webinar Attended",
-            ),
+            evidence("webinar", "2026-11-21T15:00:00.000Z", 24.4, "Webinar Attended"),
             evidence("pricing_view", "2026-11-22T09:21:00.000Z", 15.0, "/pricing"),
             evidence("pricing_view", "2026-11-22T10:00:00.000Z", 15.0, "/pricing"),
             evidence("demo_request", "2026-11-22T10:02:14.120Z", 40.0, "/demo"),
@@ -72,9 +53,7 @@ fn texts(message: &Value) -> Vec<(String, String)> {
         match value {
             Value::Array(items) => items.iter().for_each(|item| walk(item, found)),
             Value::Object(object) => match (object.get("type"), object.get("text")) {
-                (Some(Value::String(kind)), Some(Value::String(text))) => {
-                    found.push((kind.clone(), text.clone()))
-                }
+                (Some(Value::String(kind)), Some(Value::String(text))) => found.push((kind.clone(), text.clone())),
                 _ => object.values().for_each(|value| walk(value, found)),
             },
             _ => {}
@@ -137,46 +116,23 @@ fn who_is_the_name_else_the_masked_mail_else_the_key() {
 #[test]
 fn an_alert_without_points_lists_its_evidence_without_a_score() {
     let mut alert = dana();
-    alert.score = Score {
-        total: 0.0,
-        fit: 0.0,
-        behaviour: 0.0,
-    };
+    alert.score = Score { total: 0.0, fit: 0.0, behaviour: 0.0 };
     alert.evidence.iter_mut().for_each(|e| e.points = 0.0);
     assert_eq!(score_line(&alert), None);
-    assert_eq!(
-        contributions(&alert).lines().last(),
-        Some("demo_request, 10:02 UTC, /demo")
-    );
+    assert_eq!(contributions(&alert).lines().last(), Some("demo_request, 10:02 UTC, /demo"));
 }
 
 #[test]
 fn hostile_texts_mention_and_link_nothing() {
     let mut alert = dana();
-    for hostile in [
-        "<!channel>",
-        "<https://evil.example|your bank>",
-        "@here & <@U123>",
-        "a\n\n*b*\u{202e}gnp.exe",
-    ] {
+    for hostile in ["<!channel>", "<https://evil.example|your bank>", "@here & <@U123>", "a\n\n*b*\u{202e}gnp.exe"] {
         alert.lead.name = Some(hostile.into());
         alert.reason = hostile.into();
         alert.evidence[0].label = hostile.into();
         let card = card(&alert, alert.time);
-        assert!(
-            !card["text"]
-                .as_str()
-                .expect("text")
-                .contains(['<', '>', '\n', '\u{202e}']),
-            "{card}"
-        );
+        assert!(!card["text"].as_str().expect("text").contains(['<', '>', '\n', '\u{202e}']), "{card}");
         for (kind, text) in texts(&card) {
-            assert!(
-                kind == "plain_text"
-                    || text.starts_with("*Score")
-                    || text.starts_with("event <!date^"),
-                "{text}"
-            );
+            assert!(kind == "plain_text" || text.starts_with("*Score") || text.starts_with("event <!date^"), "{text}");
         }
     }
 }
@@ -194,31 +150,17 @@ fn check(message: &Value) -> Result<(), TestCaseError> {
             "header" => 150,
             "section" => 3_000,
             "context" => {
-                prop_assert!(
-                    (1..=10).contains(&block["elements"].as_array().expect("elements").len())
-                );
+                prop_assert!((1..=10).contains(&block["elements"].as_array().expect("elements").len()));
                 3_000
             }
             other => return Err(TestCaseError::fail(format!("block {other}"))),
         };
         for (kind, text) in texts(&json!({ "blocks": [block] })) {
-            prop_assert!(
-                (1..=limit).contains(&length(&text)),
-                "{} has {}",
-                text,
-                length(&text)
-            );
+            prop_assert!((1..=limit).contains(&length(&text)), "{} has {}", text, length(&text));
             total += length(&text);
             if kind == "mrkdwn" {
-                let control = text
-                    .split('<')
-                    .nth(1)
-                    .map_or("", |rest| rest.split('>').next().unwrap_or(rest));
-                prop_assert!(
-                    control.is_empty() || control.starts_with("!date^"),
-                    "{}",
-                    text
-                );
+                let control = text.split('<').nth(1).map_or("", |rest| rest.split('>').next().unwrap_or(rest));
+                prop_assert!(control.is_empty() || control.starts_with("!date^"), "{}", text);
                 prop_assert!(text.matches('<').count() <= 1, "{}", text);
             }
         }

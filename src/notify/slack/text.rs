@@ -30,9 +30,7 @@ fn is_invisible(c: char) -> bool {
 
 /// For `mrkdwn` and the fallback text: `&`, `<` and `>` can do nothing any more.
 pub fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// At most `max` code points, the last one `…` if anything was cut. For text that is not escaped.
@@ -85,10 +83,7 @@ mod tests {
 
     #[test]
     fn escaping_is_in_the_order_that_keeps_it_readable() {
-        assert_eq!(
-            escape("<!channel> &lt; a&b"),
-            "&lt;!channel&gt; &amp;lt; a&amp;b"
-        );
+        assert_eq!(escape("<!channel> &lt; a&b"), "&lt;!channel&gt; &amp;lt; a&amp;b");
     }
 
     #[test]

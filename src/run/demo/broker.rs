@@ -31,10 +31,7 @@ impl Broker {
         // This client owns the broker: it is there as long as the client is.
         let sender: Sender = sender_config().set("test.mock.num.brokers", "1").create()?;
         let address = {
-            let cluster = sender
-                .client()
-                .mock_cluster()
-                .expect("a client with mock brokers has a mock cluster");
+            let cluster = sender.client().mock_cluster().expect("a client with mock brokers has a mock cluster");
             for topic in topics {
                 cluster.create_topic(topic, PARTITIONS, 1)?;
             }
@@ -45,13 +42,7 @@ impl Broker {
     }
 
     /// Fills a topic on a thread of its own until `stop`.
-    pub(super) fn fill(
-        self,
-        topic: String,
-        scenario: Scenario,
-        speed: u32,
-        feed: &Feed,
-    ) -> JoinHandle<()> {
+    pub(super) fn fill(self, topic: String, scenario: Scenario, speed: u32, feed: &Feed) -> JoinHandle<()> {
         let feed = feed.clone();
         thread::spawn(move || {
             let begin = Instant::now();

@@ -100,28 +100,15 @@ impl Demo {
         notes: &mut (dyn Write + Send),
     ) -> Result<(), DemoError> {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let taken = |error| DemoError::Port {
-            port: self.port,
-            error,
-        };
+        let taken = |error| DemoError::Port { port: self.port, error };
         let server = Server::bind(listen).await.map_err(taken)?;
         let address = server.address();
 
         let topics = topics();
-        let names = [
-            &topics.events,
-            &topics.alerts,
-            &topics.dead_letter,
-            &topics.state,
-        ]
-        .map(String::as_str);
+        let names = [&topics.events, &topics.alerts, &topics.dead_letter, &topics.state].map(String::as_str);
         let broker = Broker::start(&names).map_err(|error| DemoError::Broken(error.to_string()))?;
         let view = Arc::new(View::new());
-        let worker = start_worker(
-            settings(&broker.address, topics.clone()),
-            rules,
-            view.clone(),
-        );
+        let worker = start_worker(settings(&broker.address, topics.clone()), rules, view.clone());
 
         let (close, closing) = tokio::sync::oneshot::channel::<()>();
         let served = tokio::spawn(server.run(view.clone(), sources(&worker), async {
@@ -129,28 +116,15 @@ impl Demo {
             let _ = closing.await;
         }));
         // Nobody has to read it: a terminal that is gone ends the demo at the first alert.
-        let _ = writeln!(
-            notes,
-            "live page: http://{address}/   (Ctrl-C ends the demo)\n"
-        );
+        let _ = writeln!(notes, "live page: http://{address}/   (Ctrl-C ends the demo)\n");
 
         ready(&worker).await?;
         let feed = Feed::default();
         let start = Timestamp::from_millis(unix_ms());
-        let scenario = Scenario {
-            seed: self.seed,
-            leads: LEADS,
-            start,
-        };
+        let scenario = Scenario { seed: self.seed, leads: LEADS, start };
         let feeder = broker.fill(topics.events, scenario, self.speed, &feed);
 
-        let mut shown = Shown {
-            worker,
-            view,
-            feed: feed.clone(),
-            alerts: BTreeMap::new(),
-            leads: 0,
-        };
+        let mut shown = Shown { worker, view, feed: feed.clone(), alerts: BTreeMap::new(), leads: 0 };
         let result = shown.until(self.length, interrupted, out).await;
         feed.stop();
         let ended = shown.end().await;
@@ -160,12 +134,9 @@ impl Demo {
         let _ = tokio::task::spawn_blocking(|| feeder.join()).await;
 
         let summary = text::summary(feed.events(), shown.leads, &shown.alerts);
-        let printed =
-            result.and_then(|()| out.write_all(summary.as_bytes()).and_then(|()| out.flush()));
+        let printed = result.and_then(|()| out.write_all(summary.as_bytes()).and_then(|()| out.flush()));
         match printed {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(DemoError::Output(error))
-            }
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(DemoError::Output(error)),
             _ => ended,
         }
     }
@@ -216,11 +187,7 @@ impl Shown {
     }
 
     fn show(&mut self, alert: &Alert, out: &mut (dyn Write + Send)) -> io::Result<()> {
-        let delay = self
-            .feed
-            .sent()
-            .at(&alert.trigger.event_id)
-            .map(|sent| sent.elapsed());
+        let delay = self.feed.sent().at(&alert.trigger.event_id).map(|sent| sent.elapsed());
         self.view.alert(alert, delay);
         *self.alerts.entry(alert.rule.clone()).or_default() += 1;
         out.write_all(text::block(alert, delay).as_bytes())?;
@@ -247,9 +214,7 @@ impl Shown {
         let finished = std::mem::replace(&mut self.worker.thread, std::thread::spawn(|| Ok(())));
         match finished.join() {
             Ok(result) => result.map_err(DemoError::Broken),
-            Err(_) => Err(DemoError::Broken(
-                "the worker panicked: this is a bug".to_owned(),
-            )),
+            Err(_) => Err(DemoError::Broken("the worker panicked: this is a bug".to_owned())),
         }
     }
 }
@@ -300,10 +265,7 @@ fn settings(broker: &str, topics: Topics) -> Settings {
         ("fetch.wait.max.ms".to_owned(), Secret::inline("10")),
     ];
     Settings {
-        kafka: Kafka {
-            brokers: vec![broker.to_owned()],
-            properties: properties.into(),
-        },
+        kafka: Kafka { brokers: vec![broker.to_owned()], properties: properties.into() },
         group: "demo".to_owned(),
         instance: "demo".to_owned(),
         start: Start::Earliest,

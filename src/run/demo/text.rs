@@ -9,23 +9,12 @@ use crate::core::alert::Alert;
 /// One alert, readable at a glance; ends with an empty line.
 pub(super) fn block(alert: &Alert, delay: Option<Duration>) -> String {
     let lead = &alert.lead;
-    let name = lead
-        .name
-        .as_ref()
-        .or(lead.email.as_ref())
-        .unwrap_or(&lead.key);
-    let about: Vec<&str> = [&lead.job_title, &lead.company]
-        .into_iter()
-        .filter_map(|part| part.as_deref())
-        .collect();
+    let name = lead.name.as_ref().or(lead.email.as_ref()).unwrap_or(&lead.key);
+    let about: Vec<&str> = [&lead.job_title, &lead.company].into_iter().filter_map(|part| part.as_deref()).collect();
     // 2026-11-22T10:02:14.120Z: the time of day is enough on a screen that scrolls.
     let time = alert.time.to_string();
     let clock = time.get(11..19).unwrap_or(&time);
-    let mut text = format!(
-        "{clock}  {:<4}  {}",
-        plain(&alert.tier).to_uppercase(),
-        plain(name)
-    );
+    let mut text = format!("{clock}  {:<4}  {}", plain(&alert.tier).to_uppercase(), plain(name));
     if !about.is_empty() {
         let _ = write!(text, ", {}", plain(&about.join(", ")));
     }
@@ -40,11 +29,7 @@ pub(super) fn block(alert: &Alert, delay: Option<Duration>) -> String {
         score.total, score.fit, score.behaviour, alert.rule
     );
     if let Some(delay) = delay {
-        let _ = write!(
-            text,
-            ", {:.1} ms after its event",
-            delay.as_secs_f64() * 1000.0
-        );
+        let _ = write!(text, ", {:.1} ms after its event", delay.as_secs_f64() * 1000.0);
     }
     text.push_str("\n\n");
     text
@@ -63,16 +48,7 @@ pub(super) fn summary(events: u64, leads: u64, alerts: &BTreeMap<String, u64>) -
 /// Text from a lead without what could move the cursor, change colours or turn the line around.
 fn plain(text: &str) -> String {
     let is_direction = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars()
-        .take(120)
-        .map(|c| {
-            if c.is_control() || is_direction(c) {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
+    text.chars().take(120).map(|c| if c.is_control() || is_direction(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -110,20 +86,13 @@ mod tests {
     #[test]
     fn names_cannot_steer_the_terminal() {
         let text = block(&alert("\u{1b}[31mred\n\u{202e}evil"), None);
-        assert!(
-            !text.contains('\u{1b}') && !text.contains('\u{202e}'),
-            "{text:?}"
-        );
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
         assert_eq!(text.lines().count(), 5, "{text:?}");
     }
 
     #[test]
     fn the_summary_counts_by_rule() {
-        let alerts = [
-            ("pricing-surge".to_owned(), 12),
-            ("demo-requested".to_owned(), 3),
-        ]
-        .into();
+        let alerts = [("pricing-surge".to_owned(), 12), ("demo-requested".to_owned(), 3)].into();
         assert_eq!(
             summary(400, 57, &alerts),
             "400 events of 57 leads, 15 alerts\n     3  demo-requested\n    12  pricing-surge\n"

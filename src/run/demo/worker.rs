@@ -27,23 +27,14 @@ pub(super) struct Worker {
 
 /// Starts it; it shows what it sees in `view`.
 pub(super) fn start_worker(settings: Settings, rules: Arc<RuleSet>, view: Arc<View>) -> Worker {
-    let hooks = Hooks {
-        view: Some(view),
-        ..Hooks::new(Mode::Plain)
-    };
+    let hooks = Hooks { view: Some(view), ..Hooks::new(Mode::Plain) };
     let alerts = hooks.hot.subscribe();
-    let (readiness, metrics, stop) = (
-        hooks.readiness.clone(),
-        hooks.metrics.clone(),
-        hooks.stop.clone(),
-    );
+    let (readiness, metrics, stop) = (hooks.readiness.clone(), hooks.metrics.clone(), hooks.stop.clone());
     Worker {
         alerts,
         readiness: Arc::new(move || readiness.is_ready()),
         metrics: Arc::new(move || metrics.encode()),
         stop: Arc::new(move || stop.stop()),
-        thread: thread::spawn(move || {
-            run::start(settings, rules, hooks).map_err(|error| error.to_string())
-        }),
+        thread: thread::spawn(move || run::start(settings, rules, hooks).map_err(|error| error.to_string())),
     }
 }

@@ -46,10 +46,7 @@ const HOME: Act = Page("/", "Home");
 const PRICING: Act = Page("/pricing", "Pricing");
 const PLANS: Act = Page("/pricing/enterprise", "Enterprise pricing");
 const CONTACT: Act = Page("/contact", "Contact sales");
-const STORY: Act = Page(
-    "/customers/warehouse-robots",
-    "Case study: warehouse robots",
-);
+const STORY: Act = Page("/customers/warehouse-robots", "Case study: warehouse robots");
 const STORY_PDF: Act = Track("Case Study Downloaded", "warehouse-robots.pdf");
 const STORY_PDF_2: Act = Track("Case Study Downloaded", "night-shift.pdf");
 const DEMO: Act = Track("Demo Requested", "contact form");
@@ -101,10 +98,7 @@ impl Persona {
     pub(super) fn draw(random: &mut Random) -> Self {
         match random.below(100) {
             0..38 => Self::Visitor,
-            38..84 => Self::Prospect {
-                interest: random.below(3) as u8,
-                anonymous_first: random.chance(30),
-            },
+            38..84 => Self::Prospect { interest: random.below(3) as u8, anonymous_first: random.chance(30) },
             84..88 => Self::Unsubscriber,
             88..91 => Self::Applicant,
             91..93 => Self::Rival,
@@ -115,9 +109,7 @@ impl Persona {
     /// Whether the person's name is known from the first event on.
     pub(super) fn is_known_at_once(self) -> bool {
         match self {
-            Self::Prospect {
-                anonymous_first, ..
-            } => !anonymous_first,
+            Self::Prospect { anonymous_first, .. } => !anonymous_first,
             Self::Unsubscriber | Self::Applicant | Self::Rival => true,
             Self::Visitor | Self::Crawler => false,
         }
@@ -131,14 +123,9 @@ impl Persona {
         }
         match self {
             Self::Visitor => random.pick(&[BLOG, GLANCE, GLANCE, CURIOUS]),
-            Self::Prospect {
-                anonymous_first: true,
-                ..
-            } if nth == 0 => SIGN_UP,
+            Self::Prospect { anonymous_first: true, .. } if nth == 0 => SIGN_UP,
             Self::Prospect { interest: 0, .. } => random.pick(&[BLOG, NEWSLETTER, GLANCE]),
-            Self::Prospect { interest: 1, .. } => {
-                random.pick(&[NEWSLETTER, WHITEPAPER, WEBINAR, CURIOUS, EVALUATE])
-            }
+            Self::Prospect { interest: 1, .. } => random.pick(&[NEWSLETTER, WHITEPAPER, WEBINAR, CURIOUS, EVALUATE]),
             Self::Prospect { .. } => random.pick(&[WHITEPAPER, EVALUATE, EVALUATE, BUY, WEBINAR]),
             Self::Unsubscriber => match nth {
                 1 => NEWSLETTER,

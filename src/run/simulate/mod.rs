@@ -96,18 +96,12 @@ const CRAWLERS: &[&str] = &[
 impl Simulator {
     /// The stream of this scenario.
     pub fn new(scenario: Scenario) -> Self {
-        let mut simulator = Self {
-            random: Random::new(scenario.seed),
-            actors: Vec::new(),
-            agenda: BinaryHeap::new(),
-            counter: 0,
-        };
+        let mut simulator =
+            Self { random: Random::new(scenario.seed), actors: Vec::new(), agenda: BinaryHeap::new(), counter: 0 };
         for index in 0..scenario.leads.max(1) {
             let actor = simulator.draw_actor(index);
             simulator.actors.push(actor);
-            let wait = simulator
-                .random
-                .below(Scenario::ARRIVALS.as_millis() as u64);
+            let wait = simulator.random.below(Scenario::ARRIVALS.as_millis() as u64);
             let begin = scenario.start + Span::from_millis(wait as i64);
             simulator.plan(begin, What::Step(index));
         }
@@ -161,11 +155,7 @@ impl Simulator {
         };
         let time = now - Span::from_secs(late_s as i64);
         let person = actor.person.as_ref().filter(|_| actor.is_known);
-        let id = format!(
-            "{:016x}-{:08x}",
-            self.random.bits(),
-            self.random.bits() >> 32
-        );
+        let id = format!("{:016x}-{:08x}", self.random.bits(), self.random.bits() >> 32);
         let facts = segment::Facts {
             message_id: &id,
             time,
@@ -185,18 +175,9 @@ impl Simulator {
         self.plan(now + Span::from_millis(wait_ms as i64), What::Step(index));
         if self.random.chance(2) {
             let again = now + Span::from_secs(self.random.between(1, 20) as i64);
-            self.plan(
-                again,
-                What::Again(id.clone(), lead_key.clone(), time, json.clone()),
-            );
+            self.plan(again, What::Again(id.clone(), lead_key.clone(), time, json.clone()));
         }
-        SimulatedEvent {
-            id,
-            lead_key,
-            time,
-            sent: now,
-            json,
-        }
+        SimulatedEvent { id, lead_key, time, sent: now, json }
     }
 }
 
@@ -223,13 +204,7 @@ impl Iterator for Simulator {
         let Reverse((now, _, what)) = self.agenda.pop()?;
         Some(match what {
             What::Step(index) => self.step(now, index),
-            What::Again(id, lead_key, time, json) => SimulatedEvent {
-                id,
-                lead_key,
-                time,
-                sent: now,
-                json,
-            },
+            What::Again(id, lead_key, time, json) => SimulatedEvent { id, lead_key, time, sent: now, json },
         })
     }
 }
@@ -245,9 +220,7 @@ mod tests {
 
     fn events(seed: u64, leads: usize, count: usize) -> Vec<SimulatedEvent> {
         let start = Scenario::START;
-        Simulator::new(Scenario { seed, leads, start })
-            .take(count)
-            .collect()
+        Simulator::new(Scenario { seed, leads, start }).take(count).collect()
     }
 
     #[test]
@@ -258,16 +231,9 @@ mod tests {
             digest.update(event.json.as_bytes());
             digest.update(b"\n");
         }
-        let hex: String = digest
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         // Changes only when the simulated people change: demos and samples change with it.
-        assert_eq!(
-            hex,
-            "d5c028d81285f2682f534044df19874d282aa7ce5338ffb3b6c15e31a870e377"
-        );
+        assert_eq!(hex, "d5c028d81285f2682f534044df19874d282aa7ce5338ffb3b6c15e31a870e377");
         assert_ne!(events(1, 200, 50), events(2, 200, 50));
     }
 
@@ -276,10 +242,7 @@ mod tests {
         let events = events(3, 100, 5000);
         assert!(events.windows(2).all(|pair| pair[0].sent <= pair[1].sent));
         assert!(events.iter().all(|event| event.time <= event.sent));
-        assert!(
-            events.iter().any(|event| event.time < event.sent),
-            "some are late"
-        );
+        assert!(events.iter().any(|event| event.time < event.sent), "some are late");
     }
 
     #[test]

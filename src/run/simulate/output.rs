@@ -27,11 +27,7 @@ pub struct Pace {
 impl Pace {
     /// Starts now. `None` and 0 mean no limit.
     pub fn new(per_second: Option<u32>) -> Self {
-        Self {
-            begin: Instant::now(),
-            per_second: per_second.filter(|rate| *rate > 0),
-            sent: 0,
-        }
+        Self { begin: Instant::now(), per_second: per_second.filter(|rate| *rate > 0), sent: 0 }
     }
 
     /// When the next event is due; `None` if it is at once.
@@ -58,11 +54,7 @@ impl Pace {
 ///
 /// # Errors
 /// When `out` cannot be written; a closed pipe too, which the caller takes as the end.
-pub fn to_lines(
-    events: impl Iterator<Item = SimulatedEvent>,
-    mut pace: Pace,
-    out: &mut impl Write,
-) -> io::Result<()> {
+pub fn to_lines(events: impl Iterator<Item = SimulatedEvent>, mut pace: Pace, out: &mut impl Write) -> io::Result<()> {
     for event in events {
         pace.wait();
         writeln!(out, "{}", event.json)?;
@@ -92,15 +84,8 @@ pub(in crate::run) fn sender_config() -> ClientConfig {
 ///
 /// # Errors
 /// When the client refuses it for another reason.
-pub(in crate::run) fn send(
-    sender: &Sender,
-    topic: &str,
-    event: &SimulatedEvent,
-) -> Result<(), KafkaError> {
-    let mut record = BaseRecord::to(topic)
-        .key(&event.lead_key)
-        .payload(&event.json)
-        .timestamp(event.time.as_millis());
+pub(in crate::run) fn send(sender: &Sender, topic: &str, event: &SimulatedEvent) -> Result<(), KafkaError> {
+    let mut record = BaseRecord::to(topic).key(&event.lead_key).payload(&event.json).timestamp(event.time.as_millis());
     loop {
         match sender.send(record) {
             Ok(()) => return Ok(()),
@@ -124,20 +109,10 @@ pub fn to_topic(
     topic: &str,
 ) -> Result<(), String> {
     let unreachable = |error: KafkaError| format!("{brokers}, topic {topic}: {error}");
-    let sender: Sender = sender_config()
-        .set("bootstrap.servers", brokers)
-        .create()
-        .map_err(unreachable)?;
+    let sender: Sender = sender_config().set("bootstrap.servers", brokers).create().map_err(unreachable)?;
     // Asked first: a topic that the broker would create by itself has the wrong number of partitions.
-    let known = sender
-        .client()
-        .fetch_metadata(Some(topic), ASK)
-        .map_err(unreachable)?;
-    if known
-        .topics()
-        .iter()
-        .all(|found| found.partitions().is_empty())
-    {
+    let known = sender.client().fetch_metadata(Some(topic), ASK).map_err(unreachable)?;
+    if known.topics().iter().all(|found| found.partitions().is_empty()) {
         return Err(format!("{brokers}: there is no topic {topic}"));
     }
     for event in events {
@@ -158,12 +133,7 @@ mod tests {
 
     fn some(count: usize) -> impl Iterator<Item = SimulatedEvent> {
         let start = Scenario::START;
-        Simulator::new(Scenario {
-            seed: 1,
-            leads: 10,
-            start,
-        })
-        .take(count)
+        Simulator::new(Scenario { seed: 1, leads: 10, start }).take(count)
     }
 
     #[test]
@@ -195,10 +165,7 @@ mod tests {
     fn a_pace_makes_events_due_evenly() {
         let mut pace = Pace::new(Some(4));
         let begin = pace.begin;
-        let due: Vec<_> = (0..3)
-            .filter_map(|_| pace.next_due())
-            .map(|due| due - begin)
-            .collect();
+        let due: Vec<_> = (0..3).filter_map(|_| pace.next_due()).map(|due| due - begin).collect();
         assert_eq!(due, [0, 250, 500].map(Duration::from_millis));
         assert_eq!(Pace::new(Some(0)).next_due(), None);
     }
@@ -217,8 +184,7 @@ mod tests {
             .create()
             .expect("a consumer");
         let mut all = TopicPartitionList::new();
-        all.add_partition_offset("engagement", 0, Offset::Beginning)
-            .expect("an offset");
+        all.add_partition_offset("engagement", 0, Offset::Beginning).expect("an offset");
         consumer.assign(&all).expect("assigned");
         let deadline = Instant::now() + DEADLINE;
         for event in some(20) {

@@ -19,13 +19,7 @@ const fn company(
     employees: u32,
     country: &'static str,
 ) -> Company {
-    Company {
-        name,
-        domain,
-        industry,
-        employees,
-        country,
-    }
+    Company { name, domain, industry, employees, country }
 }
 
 #[rustfmt::skip]
@@ -60,9 +54,9 @@ pub(super) const COMPANIES: &[Company] = &[
 pub(super) const RIVAL: Company = company("Rival", "rival.example", "software", 300, "US");
 
 const FIRST: &[&str] = &[
-    "Dana", "Jin", "Amara", "Luca", "Priya", "Noah", "Ines", "Tomasz", "Leila", "Mateo", "Freya",
-    "Kofi", "Yuki", "Elena", "Omar", "Greta", "Samir", "Chloe", "Andrei", "Nadia", "Henrik",
-    "Aisha", "Diego", "Mei", "Rosa", "Viktor", "Zara", "Emil", "Hana", "Pablo",
+    "Dana", "Jin", "Amara", "Luca", "Priya", "Noah", "Ines", "Tomasz", "Leila", "Mateo", "Freya", "Kofi", "Yuki",
+    "Elena", "Omar", "Greta", "Samir", "Chloe", "Andrei", "Nadia", "Henrik", "Aisha", "Diego", "Mei", "Rosa", "Viktor",
+    "Zara", "Emil", "Hana", "Pablo",
 ];
 
 const LAST: &[&str] = &[
@@ -140,22 +134,12 @@ impl Person {
     /// The person of lead `index` at `company`.
     pub(super) fn draw(random: &mut Random, index: usize, company: Company) -> Self {
         let (first, last) = (random.pick(FIRST), random.pick(LAST));
-        let name = if random.chance(3) {
-            random.pick(HOSTILE).to_owned()
-        } else {
-            format!("{first} {last}")
-        };
+        let name = if random.chance(3) { random.pick(HOSTILE).to_owned() } else { format!("{first} {last}") };
         Self {
             user_id: format!("u-{:05}", index + 1),
             name,
             // The index keeps addresses apart: with a thousand leads two are called the same.
-            email: format!(
-                "{}.{}{}@{}",
-                first.to_lowercase(),
-                last.to_lowercase(),
-                index + 1,
-                company.domain
-            ),
+            email: format!("{}.{}{}@{}", first.to_lowercase(), last.to_lowercase(), index + 1, company.domain),
             job_title: random.pick(TITLES),
             company,
         }

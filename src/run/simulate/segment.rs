@@ -92,10 +92,7 @@ pub(super) fn message(act: Act, facts: &Facts<'_>) -> String {
         timestamp: facts.time,
         properties: None,
         traits: None,
-        context: Context {
-            ip: facts.ip,
-            user_agent: facts.user_agent,
-        },
+        context: Context { ip: facts.ip, user_agent: facts.user_agent },
     };
     match (act, facts.person) {
         (Act::Page(path, title), _) => {
@@ -110,10 +107,7 @@ pub(super) fn message(act: Act, facts: &Facts<'_>) -> String {
         }
         (Act::Track(event, content), _) => {
             message.event = Some(event);
-            message.properties = Some(Properties {
-                content: Some(content),
-                ..Properties::default()
-            });
+            message.properties = Some(Properties { content: Some(content), ..Properties::default() });
         }
         (Act::Identify, Some(person)) => {
             message.kind = "identify";

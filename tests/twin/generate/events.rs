@@ -72,24 +72,12 @@ fn written(specs: &[Spec], mode: usize) -> Vec<String> {
             _ => Some(format!("e{at}")),
         };
         let time = now - spec.late;
-        let value = if spec.segment {
-            segment(spec, id, time)
-        } else {
-            own(spec, id, time)
-        };
+        let value = if spec.segment { segment(spec, id, time) } else { own(spec, id, time) };
         let coordinates = mode == 1 || (mode == 2 && spec.who == 0);
         lines.push(match (&spec.what, coordinates) {
             (What::Broken(0), _) => r#"{"type":"page","#.to_string(),
             // A clamp is for events that can be taken in.
-            (What::Broken(_), true) => wrapped(
-                &Record {
-                    behind: None,
-                    ..spec.record
-                },
-                at,
-                time,
-                value,
-            ),
+            (What::Broken(_), true) => wrapped(&Record { behind: None, ..spec.record }, at, time, value),
             (_, true) => wrapped(&spec.record, at, time, value),
             (_, false) => value.to_string(),
         });
@@ -230,9 +218,7 @@ fn written_time(ms: i64, form: usize) -> Value {
     match form {
         1 => text.replace('Z', "999Z").into(),
         2 => text.trim_end_matches('Z').into(),
-        3 => time::text(ms + 2 * time::HOUR)
-            .replace('Z', "+02:00")
-            .into(),
+        3 => time::text(ms + 2 * time::HOUR).replace('Z', "+02:00").into(),
         4 => ms.into(),
         // Fractions of a second that binary holds exactly.
         5 if ms % 125 == 0 => json!(ms as f64 / 1000.0),
@@ -243,15 +229,7 @@ fn written_time(ms: i64, form: usize) -> Value {
 
 fn spec() -> impl Strategy<Value = Spec> {
     let who = prop_oneof![5 => Just(0usize), 2 => Just(1), 2 => Just(2), 1 => Just(3)];
-    let far = select(
-        &[
-            time::HOUR,
-            2 * time::HOUR,
-            3 * time::HOUR,
-            25 * time::HOUR,
-            401 * time::DAY,
-        ][..],
-    );
+    let far = select(&[time::HOUR, 2 * time::HOUR, 3 * time::HOUR, 25 * time::HOUR, 401 * time::DAY][..]);
     let step = prop_oneof![
         12 => select(&[0, 1, 500, 999, 1_000, 1_001, 5_000, 10_000][..]),
         6 => select(&[30_000, 59_999, 60_000, 120_000, 300_000, 600_000][..]),
@@ -277,44 +255,25 @@ fn spec() -> impl Strategy<Value = Spec> {
     let partition = prop_oneof![4 => Just(0i64), 1 => Just(1)];
     let record = (partition, behind).prop_map(|(partition, behind)| Record { partition, behind });
     let bot = prop_oneof![15 => Just(false), 1 => Just(true)];
-    (
-        who,
-        step,
-        late,
-        id,
-        what(),
-        any::<bool>(),
-        bot,
-        0usize..=7,
-        record,
+    (who, step, late, id, what(), any::<bool>(), bot, 0usize..=7, record).prop_map(
+        |(who, step, late, id, what, segment, bot, time_form, record)| Spec {
+            who,
+            step,
+            late,
+            id,
+            what,
+            segment,
+            bot,
+            time_form,
+            record,
+        },
     )
-        .prop_map(
-            |(who, step, late, id, what, segment, bot, time_form, record)| Spec {
-                who,
-                step,
-                late,
-                id,
-                what,
-                segment,
-                bot,
-                time_form,
-                record,
-            },
-        )
 }
 
 fn what() -> impl Strategy<Value = What> {
     let path = select(&["/a", "/a/x", "/A", "/b", "/c"][..]);
     let name = select(&["Buy", "buy", "Try", "Other"][..]);
-    let n = select(vec![
-        json!(2),
-        json!(3),
-        json!(5),
-        json!(8),
-        json!("5"),
-        json!("5x"),
-        json!(null),
-    ]);
+    let n = select(vec![json!(2), json!(3), json!(5), json!(8), json!("5"), json!("5x"), json!(null)]);
     prop_oneof![
         8 => (path, 0usize..=2).prop_map(|(path, place)| What::Page { path, place }),
         8 => (name, n).prop_map(|(name, n)| What::Track { name, n }),

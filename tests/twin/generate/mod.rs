@@ -39,13 +39,7 @@ fn lead_key() -> impl Strategy<Value = Vec<&'static str>> {
 impl fmt::Debug for Case {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(to, "\n--- rules.yaml\n{}", self.rules)?;
-        writeln!(
-            to,
-            "--- events.ndjson  (--lead-key {})",
-            self.lead_key.join(",")
-        )?;
-        self.lines
-            .iter()
-            .try_for_each(|line| writeln!(to, "{line}"))
+        writeln!(to, "--- events.ndjson  (--lead-key {})", self.lead_key.join(","))?;
+        self.lines.iter().try_for_each(|line| writeln!(to, "{line}"))
     }
 }

@@ -55,11 +55,6 @@ fn lines(timed: &[(i64, String)]) -> Vec<String> {
 
 impl fmt::Debug for Reordered {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            to,
-            "{:?}--- as they arrived\n{}\n",
-            self.in_time,
-            self.as_arrived.lines.join("\n")
-        )
+        write!(to, "{:?}--- as they arrived\n{}\n", self.in_time, self.as_arrived.lines.join("\n"))
     }
 }

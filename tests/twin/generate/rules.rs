@@ -23,12 +23,7 @@ struct Scope {
 /// The text of a rules file.
 pub fn rules() -> impl Strategy<Value = String> {
     (2usize..=5, any::<bool>()).prop_flat_map(|(signals, scoring)| {
-        let scope = Scope {
-            signals,
-            scoring,
-            occurrences: true,
-            rearm: true,
-        };
+        let scope = Scope { signals, scoring, occurrences: true, rearm: true };
         let parts = (
             settings(),
             vec(select(patterns()), signals),
@@ -42,25 +37,13 @@ pub fn rules() -> impl Strategy<Value = String> {
     })
 }
 
-type Parts = (
-    Vec<(String, Value)>,
-    Vec<Value>,
-    Vec<(String, Value)>,
-    Value,
-    Vec<Value>,
-    Vec<Value>,
-    Vec<Value>,
-);
+type Parts = (Vec<(String, Value)>, Vec<Value>, Vec<(String, Value)>, Value, Vec<Value>, Vec<Value>, Vec<Value>);
 
 fn file(parts: Parts, scoring: bool) -> String {
     let (settings, patterns, ignore, score, suppress, flags, rules) = parts;
     let suppressions = suppress.len();
     let mut sections = vec![("version".to_string(), "1".to_string())];
-    sections.extend(
-        settings
-            .into_iter()
-            .map(|(key, value)| (key, value.to_string())),
-    );
+    sections.extend(settings.into_iter().map(|(key, value)| (key, value.to_string())));
     let names = (0..).map(|i| format!("s{i}"));
     sections.push(("signals".into(), in_order(names.zip(patterns))));
     if !ignore.is_empty() {
@@ -78,40 +61,25 @@ fn file(parts: Parts, scoring: bool) -> String {
             flag["says"] = "call, don't mail".into();
             flag
         });
-        sections.push((
-            "flags".into(),
-            in_order(FLAGS.map(String::from).into_iter().zip(said)),
-        ));
+        sections.push(("flags".into(), in_order(FLAGS.map(String::from).into_iter().zip(said))));
     }
-    let rules: Vec<String> = rules
-        .into_iter()
-        .enumerate()
-        .map(|(i, rule)| finished_rule(i, rule, suppressions).to_string())
-        .collect();
+    let rules: Vec<String> =
+        rules.into_iter().enumerate().map(|(i, rule)| finished_rule(i, rule, suppressions).to_string()).collect();
     sections.push(("rules".into(), format!("[\n  {}\n]", rules.join(",\n  "))));
-    let sections: Vec<String> = sections
-        .into_iter()
-        .map(|(key, text)| format!("\"{key}\": {text}"))
-        .collect();
+    let sections: Vec<String> = sections.into_iter().map(|(key, text)| format!("\"{key}\": {text}")).collect();
     format!("{{{}}}", sections.join(",\n"))
 }
 
 /// A map's text with its entries as they come: `serde_json` would sort them.
 fn in_order(entries: impl Iterator<Item = (String, Value)>) -> String {
-    let entries: Vec<String> = entries
-        .map(|(name, value)| format!("\n  \"{name}\": {value}"))
-        .collect();
+    let entries: Vec<String> = entries.map(|(name, value)| format!("\n  \"{name}\": {value}")).collect();
     format!("{{{}\n}}", entries.join(","))
 }
 
 fn finished_rule(i: usize, mut rule: Value, suppressions: usize) -> Value {
     // Ids that are not in the order of the alphabet either.
     rule["id"] = format!("{}-rule", ["q", "c", "m", "a", "x"][i]).into();
-    let despite = rule
-        .as_object_mut()
-        .unwrap()
-        .remove("despite")
-        .unwrap_or_default();
+    let despite = rule.as_object_mut().unwrap().remove("despite").unwrap_or_default();
     let known: Vec<Value> = SUPPRESSIONS[..suppressions]
         .iter()
         .map(|name| json!(name))
@@ -128,14 +96,8 @@ fn settings() -> impl Strategy<Value = Vec<(String, Value)>> {
     let skew = choice(&["0s", "10s"], true);
     let forget = choice(&["2h", "1d"], true);
     (grace, skew, forget).prop_map(|(grace, skew, forget)| {
-        let keys = [
-            ("grace", grace),
-            ("max_future_skew", skew),
-            ("forget_after", forget),
-        ];
-        let given = keys
-            .into_iter()
-            .filter_map(|(key, value)| Some((key.to_string(), value?)));
+        let keys = [("grace", grace), ("max_future_skew", skew), ("forget_after", forget)];
+        let given = keys.into_iter().filter_map(|(key, value)| Some((key.to_string(), value?)));
         given.collect()
     })
 }
@@ -143,11 +105,7 @@ fn settings() -> impl Strategy<Value = Vec<(String, Value)>> {
 /// One of `texts`, or nothing, so that the default counts.
 fn choice(texts: &'static [&'static str], or_none: bool) -> BoxedStrategy<Option<Value>> {
     let some = select(texts).prop_map(|text| Some(json!(text)));
-    if or_none {
-        prop_oneof![3 => some, 1 => Just(None)].boxed()
-    } else {
-        some.boxed()
-    }
+    if or_none { prop_oneof![3 => some, 1 => Just(None)].boxed() } else { some.boxed() }
 }
 
 fn patterns() -> Vec<Value> {
@@ -170,14 +128,8 @@ fn patterns() -> Vec<Value> {
 
 fn ignore() -> impl Strategy<Value = Vec<(String, Value)>> {
     let all = vec![
-        (
-            "w_bot".to_string(),
-            json!({"where": {"user_agent": {"matches": "(?i)bot|crawl"}}}),
-        ),
-        (
-            "c_monitor".to_string(),
-            json!({"on": "page", "where": {"page.path": "/c"}}),
-        ),
+        ("w_bot".to_string(), json!({"where": {"user_agent": {"matches": "(?i)bot|crawl"}}})),
+        ("c_monitor".to_string(), json!({"on": "page", "where": {"page.path": "/c"}})),
     ];
     subsequence(all, 0..=2)
 }
@@ -224,37 +176,27 @@ fn points_entry(scope: Scope) -> impl Strategy<Value = Value> {
 fn rule(scope: Scope) -> impl Strategy<Value = Value> {
     let cooldown = choice(&["0s", "30s", "10m", "1h"], true);
     let despite = subsequence(SUPPRESSIONS.to_vec(), 0..=2);
-    (condition(scope, 3), cooldown, despite, any::<bool>()).prop_map(
-        |(when, cooldown, despite, campaign)| {
-            let mut rule = json!({"when": when, "despite": despite, "tier": "hot"});
-            if let Some(cooldown) = cooldown {
-                rule["cooldown"] = cooldown;
-            }
-            if campaign {
-                rule["campaign"] = "nurture".into();
-            }
-            rule
-        },
-    )
+    (condition(scope, 3), cooldown, despite, any::<bool>()).prop_map(|(when, cooldown, despite, campaign)| {
+        let mut rule = json!({"when": when, "despite": despite, "tier": "hot"});
+        if let Some(cooldown) = cooldown {
+            rule["cooldown"] = cooldown;
+        }
+        if campaign {
+            rule["campaign"] = "nurture".into();
+        }
+        rule
+    })
 }
 
 /// A suppression or a flag: `{signal: x}` in one that holds "while" would never be seen.
 fn latch(scope: Scope) -> impl Strategy<Value = Value> {
-    let scope = Scope {
-        rearm: false,
-        ..scope
-    };
-    let silent = Scope {
-        occurrences: false,
-        ..scope
-    };
+    let scope = Scope { rearm: false, ..scope };
+    let silent = Scope { occurrences: false, ..scope };
     let lasts = || select(&["1s", "1m", "10m", "30m"][..]);
     prop_oneof![
         condition(silent, 1).prop_map(|when| json!({"when": when})),
-        (condition(scope, 1), lasts())
-            .prop_map(|(when, lasts)| json!({"when": when, "for": lasts})),
-        (condition(scope, 1), condition(scope, 1))
-            .prop_map(|(when, until)| json!({"when": when, "until": until})),
+        (condition(scope, 1), lasts()).prop_map(|(when, lasts)| json!({"when": when, "for": lasts})),
+        (condition(scope, 1), condition(scope, 1)).prop_map(|(when, until)| json!({"when": when, "until": until})),
         (condition(scope, 1), condition(scope, 0), lasts())
             .prop_map(|(when, until, lasts)| json!({"when": when, "until": until, "for": lasts})),
     ]
@@ -266,13 +208,7 @@ fn condition(scope: Scope, depth: usize) -> BoxedStrategy<Value> {
         return leaf;
     }
     let parts = || vec(condition(scope, depth - 1), 1..=3);
-    let negated = condition(
-        Scope {
-            rearm: false,
-            ..scope
-        },
-        depth - 1,
-    );
+    let negated = condition(Scope { rearm: false, ..scope }, depth - 1);
     prop_oneof![
         6 => leaf,
         1 => parts().prop_map(|parts| json!({"all": parts})),

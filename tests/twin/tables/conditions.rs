@@ -13,16 +13,8 @@ fn a_window_includes_both_ends() {
         &[
             ("e1 0s a", "r below_threshold", ""),
             ("e2 5s a", "r below_threshold", ""),
-            (
-                "e3 10s1ms a",
-                "r below_threshold",
-                "one millisecond too late for the first",
-            ),
-            (
-                "e4 15s a",
-                "r fire",
-                "5s, 10.001s and 15s: 5s is still inside",
-            ),
+            ("e3 10s1ms a", "r below_threshold", "one millisecond too late for the first"),
+            ("e4 15s a", "r fire", "5s, 10.001s and 15s: 5s is still inside"),
         ],
     );
 }
@@ -58,16 +50,8 @@ fn a_count_stays_true_up_to_the_grace_longer_than_its_window() {
     let steps = |last| {
         [
             ("e1 0s a", "r below_threshold", ""),
-            (
-                "e2 1s a",
-                "r below_threshold",
-                "the count holds, but b did not come",
-            ),
-            (
-                "e3 12s b",
-                last,
-                "x = 2s is the last instant at which both lie inside",
-            ),
+            ("e2 1s a", "r below_threshold", "the count holds, but b did not come"),
+            ("e3 12s b", last, "x = 2s is the last instant at which both lie inside"),
         ]
     };
     story(&r("10s"), &steps("r fire"));
@@ -86,26 +70,10 @@ fn one_occurrence_opens_an_episode_each_time_and_at_least_one_does_not() {
         &r,
         &[
             ("e1 10s a", "one fire, min fire, both fire", ""),
-            (
-                "e2 20s a",
-                "one fire, min same_episode, both cooling_down",
-                "",
-            ),
-            (
-                "e3 5s a",
-                "one fire, min same_episode, both cooling_down",
-                "however late it is",
-            ),
-            (
-                "e4 30s b",
-                "both below_threshold",
-                "touched by b under `not`",
-            ),
-            (
-                "e5 31s a",
-                "one fire, min fire, both cooling_down",
-                "the window of `min` was empty",
-            ),
+            ("e2 20s a", "one fire, min same_episode, both cooling_down", ""),
+            ("e3 5s a", "one fire, min same_episode, both cooling_down", "however late it is"),
+            ("e4 30s b", "both below_threshold", "touched by b under `not`"),
+            ("e5 31s a", "one fire, min fire, both cooling_down", "the window of `min` was empty"),
         ],
     );
 }
@@ -123,11 +91,7 @@ fn an_event_counts_once_in_each_count_and_parts_need_not_hold_together() {
             ("e1 0s a", "r below_threshold", ""),
             ("e2 1s a", "r below_threshold", "a holds at 1s"),
             ("e3 30s b", "r below_threshold", ""),
-            (
-                "e4 31s b",
-                "r fire",
-                "b holds at 31s, a still within the grace",
-            ),
+            ("e4 31s b", "r fire", "b holds at 31s, a still within the grace"),
         ],
     );
 }

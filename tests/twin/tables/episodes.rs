@@ -15,29 +15,13 @@ fn a_rule_is_touched_by_what_it_names_and_nothing_else() {
         &r,
         &[
             ("e1 0s a", "named below_threshold", "its signal"),
-            (
-                "e2 0s {\"plan\": 1}",
-                "named below_threshold",
-                "a trait that it changes",
-            ),
+            ("e2 0s {\"plan\": 1}", "named below_threshold", "a trait that it changes"),
             ("e3 0s {\"plan\": 1}", "", "a trait that it does not change"),
             ("e4 0s b", "score below_threshold", "a scored signal"),
-            (
-                "e5 0s {\"size\": 1}",
-                "score below_threshold",
-                "a fit trait",
-            ),
-            (
-                "e6 0s {\"seen\": 1}",
-                "",
-                "what a flag reads touches no rule",
-            ),
+            ("e5 0s {\"size\": 1}", "score below_threshold", "a fit trait"),
+            ("e6 0s {\"seen\": 1}", "", "what a flag reads touches no rule"),
             ("e7 0s c", "", "nor what a suppression reads"),
-            (
-                "e8 0s {\"plan\": 2, \"size\": 2}",
-                "named below_threshold, score below_threshold",
-                "",
-            ),
+            ("e8 0s {\"plan\": 2, \"size\": 2}", "named below_threshold, score below_threshold", ""),
         ],
     );
 }
@@ -53,31 +37,11 @@ fn an_episode_ends_only_in_a_before_evaluation() {
         &[
             ("e1 0s a", "r below_threshold", ""),
             ("e2 5s a", "r fire", ""),
-            (
-                "e3 10s a",
-                "r same_episode",
-                "at T = 10s before it: 0s and 5s still lie inside",
-            ),
-            (
-                "e4 20s a",
-                "r fire",
-                "at T = 20s before it: only 10s lies inside, so it ended",
-            ),
-            (
-                "e5 31s {\"name\": \"x\"}",
-                "",
-                "touches nothing, ends nothing, but moves the clock",
-            ),
-            (
-                "e6 21s a",
-                "r below_threshold",
-                "before it nothing lies in [21s, 31s]",
-            ),
-            (
-                "e7 22s a",
-                "r fire",
-                "e5's clock stays: T = 31s, 21s and 22s lie inside",
-            ),
+            ("e3 10s a", "r same_episode", "at T = 10s before it: 0s and 5s still lie inside"),
+            ("e4 20s a", "r fire", "at T = 20s before it: only 10s lies inside, so it ended"),
+            ("e5 31s {\"name\": \"x\"}", "", "touches nothing, ends nothing, but moves the clock"),
+            ("e6 21s a", "r below_threshold", "before it nothing lies in [21s, 31s]"),
+            ("e7 22s a", "r fire", "e5's clock stays: T = 31s, 21s and 22s lie inside"),
         ],
     );
 }
@@ -106,10 +70,7 @@ fn an_episode_that_began_under_a_cooldown_is_announced_after_it() {
 #[test]
 fn a_late_event_announces_at_the_leads_clock_with_its_own_time() {
     let r = rules(r#""rules": [{"id": "r", "when": {"signal": "a"}}]"#);
-    let alert = told(&r, &["e1 10s {\"name\": \"x\"}", "e2 4s a"])
-        .alerts
-        .pop()
-        .unwrap();
+    let alert = told(&r, &["e1 10s {\"name\": \"x\"}", "e2 4s a"]).alerts.pop().unwrap();
     assert_eq!((alert.time, alert.episode_start), (at("10s"), at("10s")));
     assert_eq!(alert.trigger, ("e2".to_string(), at("4s")));
 }
@@ -126,16 +87,8 @@ fn a_held_single_occurrence_is_not_announced_later() {
         &[
             ("e1 0s c", "", ""),
             ("e2 1s a", "one suppressed(s), min suppressed(s)", ""),
-            (
-                "e3 2s b",
-                "one below_threshold",
-                "b is named in it: touched, but a is over (19)",
-            ),
-            (
-                "e4 3s a",
-                "one fire, min fire",
-                "`min` was pending; `one` opened anew",
-            ),
+            ("e3 2s b", "one below_threshold", "b is named in it: touched, but a is over (19)"),
+            ("e4 3s a", "one fire, min fire", "`min` was pending; `one` opened anew"),
         ],
     );
 }
@@ -147,11 +100,7 @@ fn decisions_follow_the_file() {
            {"id": "m", "when": {"not": {"signal": "a"}}}]"#,
     );
     let run = told(&r, &["e1 0s a"]);
-    let order: Vec<&str> = run
-        .decisions
-        .iter()
-        .map(|d| d["rule"].as_str().unwrap())
-        .collect();
+    let order: Vec<&str> = run.decisions.iter().map(|d| d["rule"].as_str().unwrap()).collect();
     assert_eq!(order, ["z", "a", "m"]);
     let order: Vec<String> = run.alerts.into_iter().map(|alert| alert.rule).collect();
     assert_eq!(order, ["z", "a"]);

@@ -6,11 +6,7 @@ use super::{at, rules, told};
 use serde_json::json;
 
 fn line(signal: &str, time: &str, points: i64) -> Line {
-    Line {
-        signal: Some(signal.to_string()),
-        time: Some(at(time)),
-        points,
-    }
+    Line { signal: Some(signal.to_string()), time: Some(at(time)), points }
 }
 
 #[test]
@@ -21,18 +17,8 @@ fn a_count_shows_its_newest_events_and_an_occurrence_its_own() {
              {"count": {"signal": "a", "at_least": 2, "within": "1m"}},
              {"not": {"count": {"signal": "c", "at_least": 1, "within": "1m"}}}]}}]"#,
     );
-    let alert = told(&r, &["1 0s a", "2 20s a", "3 10s a", "4 30s b"])
-        .alerts
-        .pop()
-        .unwrap();
-    assert_eq!(
-        alert.evidence,
-        [
-            line("a", "10s", 20),
-            line("a", "20s", 40),
-            line("b", "30s", 0)
-        ]
-    );
+    let alert = told(&r, &["1 0s a", "2 20s a", "3 10s a", "4 30s b"]).alerts.pop().unwrap();
+    assert_eq!(alert.evidence, [line("a", "10s", 20), line("a", "20s", 40), line("b", "30s", 0)]);
 }
 
 #[test]
@@ -42,25 +28,10 @@ fn the_evidence_of_a_score_adds_up_to_the_behaviour() {
              {"signal": "a", "points": 8, "group": "g"}, {"signal": "b", "points": -1}]},
            "rules": [{"id": "r", "when": {"score": {"at_least": 9}}}]"#,
     );
-    let alert = told(&r, &["1 0s b", "2 0s a", "3 10s a"])
-        .alerts
-        .pop()
-        .unwrap();
-    let cap = Line {
-        signal: None,
-        time: None,
-        points: -20,
-    };
+    let alert = told(&r, &["1 0s b", "2 0s a", "3 10s a"]).alerts.pop().unwrap();
+    let cap = Line { signal: None, time: None, points: -20 };
     // -0.5, 4, 8 and what the cap takes from 12; -0.5 + 10 = 9.5
-    assert_eq!(
-        alert.evidence,
-        [
-            line("b", "0s", -5),
-            line("a", "0s", 40),
-            line("a", "10s", 80),
-            cap
-        ]
-    );
+    assert_eq!(alert.evidence, [line("b", "0s", -5), line("a", "0s", 40), line("a", "10s", 80), cap]);
     assert_eq!(alert.score.behaviour, 95);
 
     let r = rules(
@@ -70,19 +41,8 @@ fn the_evidence_of_a_score_adds_up_to_the_behaviour() {
     let shorts: Vec<String> = (0..11).map(|i| format!("{i} {i}s a")).collect();
     let shorts: Vec<&str> = shorts.iter().map(String::as_str).collect();
     let alert = told(&r, &shorts).alerts.pop().unwrap();
-    assert_eq!(
-        alert.evidence.len(),
-        9,
-        "the newest eight, and one for the earlier three"
-    );
-    assert_eq!(
-        alert.evidence[0],
-        Line {
-            signal: None,
-            time: None,
-            points: 30
-        }
-    );
+    assert_eq!(alert.evidence.len(), 9, "the newest eight, and one for the earlier three");
+    assert_eq!(alert.evidence[0], Line { signal: None, time: None, points: 30 });
     assert_eq!(alert.evidence[1], line("a", "3s", 10));
 }
 
@@ -108,16 +68,6 @@ fn an_alert_copies_what_its_rule_says_of_itself() {
            {"id": "s", "when": {"signal": "a"}}]"#,
     );
     let said = |alert: Alert| (alert.tier, alert.campaign);
-    let said: Vec<_> = told(&r, &["e1 0s a"])
-        .alerts
-        .into_iter()
-        .map(said)
-        .collect();
-    assert_eq!(
-        said,
-        [
-            (Some("hot".to_string()), Some("spring".to_string())),
-            (None, None)
-        ]
-    );
+    let said: Vec<_> = told(&r, &["e1 0s a"]).alerts.into_iter().map(said).collect();
+    assert_eq!(said, [(Some("hot".to_string()), Some("spring".to_string())), (None, None)]);
 }

@@ -44,11 +44,7 @@ fn matchers_decide_by_their_own_type() {
         (json!({"at_most": 5}),                     json!(null),        false),
     ];
     for (matcher, field, holds) in rows {
-        assert_eq!(
-            satisfied(&matcher, Some(&field)),
-            holds,
-            "{matcher} {field}"
-        );
+        assert_eq!(satisfied(&matcher, Some(&field)), holds, "{matcher} {field}");
     }
     assert!(!satisfied(&json!({"at_most": 5}), None));
     assert!(satisfied(&json!({"not": {"at_most": 5}}), None));
@@ -56,12 +52,7 @@ fn matchers_decide_by_their_own_type() {
 
 fn read(event: Value) -> Event {
     let rules = rules(r#""rules": []"#);
-    Event::read(
-        &rules,
-        &["user_id", "email", "anonymous_id"],
-        &event.to_string(),
-        "f:1",
-    )
+    Event::read(&rules, &["user_id", "email", "anonymous_id"], &event.to_string(), "f:1")
 }
 
 #[test]
@@ -108,26 +99,13 @@ fn the_lead_is_the_first_key_that_is_present() {
 
 #[test]
 fn a_group_speaks_of_a_company() {
-    let group = read(
-        json!({"type": "group", "userId": "u", "timestamp": "2026-11-22T10:00:00Z",
-        "traits": {"name": "Acme", "email": "info@acme.example", "employees": 50}}),
-    );
-    let person = read(
-        json!({"type": "identify", "userId": "u", "timestamp": "2026-11-22T10:00:00Z",
-        "traits": {"name": "Dana", "email": " Dana@Acme.Example", "plan": null}}),
-    );
-    let said = |event: Event| -> Vec<String> {
-        event
-            .traits
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect()
-    };
+    let group = read(json!({"type": "group", "userId": "u", "timestamp": "2026-11-22T10:00:00Z",
+        "traits": {"name": "Acme", "email": "info@acme.example", "employees": 50}}));
+    let person = read(json!({"type": "identify", "userId": "u", "timestamp": "2026-11-22T10:00:00Z",
+        "traits": {"name": "Dana", "email": " Dana@Acme.Example", "plan": null}}));
+    let said =
+        |event: Event| -> Vec<String> { event.traits.iter().map(|(name, value)| format!("{name}={value}")).collect() };
     assert_eq!(said(group), [r#"employees=50"#, r#"company="Acme""#]);
-    let expected = [
-        r#"email="dana@acme.example""#,
-        r#"email_domain="acme.example""#,
-        r#"name="Dana""#,
-    ];
+    let expected = [r#"email="dana@acme.example""#, r#"email_domain="acme.example""#, r#"name="Dana""#];
     assert_eq!(said(person), expected);
 }

@@ -10,13 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The same cases in every run.
 fn fixed_runner() -> TestRunner {
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
-    TestRunner::new_with_rng(
-        Config {
-            failure_persistence: None,
-            ..Config::default()
-        },
-        rng,
-    )
+    TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng)
 }
 
 /// Goal: a green property means something. Method: count what 100 random cases decide; every
@@ -27,13 +21,7 @@ fn random_cases_reach_every_decision() {
     let mut reached: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..100 {
         let case = case().new_tree(&mut runner).unwrap().current();
-        let decisions = run(
-            &Rules::from_text(&case.rules),
-            &case.lead_key,
-            &case.lines,
-            "f",
-        )
-        .decisions;
+        let decisions = run(&Rules::from_text(&case.rules), &case.lead_key, &case.lines, "f").decisions;
         for decision in &decisions {
             let name = brief(decision);
             let last = name.split(' ').next_back().unwrap().to_string();
@@ -57,10 +45,7 @@ fn random_cases_reach_every_decision() {
         "dead_letter(bad_time)",
         "dead_letter(no_lead)",
     ] {
-        assert!(
-            reached.get(name).is_some_and(|n| *n >= 20),
-            "{name} in {reached:#?}"
-        );
+        assert!(reached.get(name).is_some_and(|n| *n >= 20), "{name} in {reached:#?}");
     }
 }
 
@@ -72,19 +57,12 @@ fn the_order_of_arrival_within_the_grace_changes_no_lead_of_the_twin() {
         let both = reordered().new_tree(&mut runner).unwrap().current();
         let leads = |lines: &[String]| -> BTreeSet<String> {
             let rules = Rules::from_text(&both.in_time.rules);
-            run(&rules, &["user_id"], lines, "f")
-                .alerts
-                .into_iter()
-                .map(|a| a.lead)
-                .collect()
+            run(&rules, &["user_id"], lines, "f").alerts.into_iter().map(|a| a.lead).collect()
         };
         let in_time = leads(&both.in_time.lines);
         assert_eq!(in_time, leads(&both.as_arrived.lines), "{both:?}");
         alerting += usize::from(!in_time.is_empty());
         moved += usize::from(both.in_time.lines != both.as_arrived.lines);
     }
-    assert!(
-        alerting > 50 && moved > 50,
-        "{alerting} cases alert, {moved} are out of order"
-    );
+    assert!(alerting > 50 && moved > 50, "{alerting} cases alert, {moved} are out of order");
 }

@@ -49,11 +49,7 @@ fn an_event_that_is_not_applied_leaves_no_trace() {
     story(
         &rules(ONE_A),
         &[
-            (
-                "e1 10m b",
-                "unmatched",
-                "b is not read (2), so e1 is not remembered",
-            ),
+            ("e1 10m b", "unmatched", "b is not read (2), so e1 is not remembered"),
             ("e1 0s a", "r fire", "and the clock did not move to 10m"),
             ("e1 1s a", "duplicate", "now it is remembered (7)"),
             ("e1@u2 1s a", "r fire", "an id counts once per lead"),
@@ -65,71 +61,22 @@ fn an_event_that_is_not_applied_leaves_no_trace() {
 
 #[test]
 fn traits_are_applied_when_not_older_and_read() {
-    let rules =
-        rules(r#""rules": [{"id": "r", "when": {"trait": {"name": "plan", "equals": "pro"}}}]"#);
+    let rules = rules(r#""rules": [{"id": "r", "when": {"trait": {"name": "plan", "equals": "pro"}}}]"#);
     story(
         &rules,
         &[
-            (
-                "e1 0s {\"plan\": \"pro\"}",
-                "r fire",
-                "absent to pro is a change",
-            ),
-            (
-                "e2 5s {\"plan\": \"PRO\"}",
-                "r same_episode",
-                "another value, the same meaning",
-            ),
-            (
-                "e3 4s {\"plan\": \"free\"}",
-                "unmatched",
-                "older than the remembered one (3)",
-            ),
-            (
-                "e3 4s {\"plan\": \"free\"}",
-                "unmatched",
-                "whose id is not remembered",
-            ),
-            (
-                "e2 4s {\"plan\": \"free\"}",
-                "duplicate",
-                "duplicate comes before that (1)",
-            ),
-            (
-                "e4 5s {\"plan\": \"free\"}",
-                "r below_threshold",
-                "of equal times the last wins",
-            ),
-            (
-                "e5 6s {\"plan\": null}",
-                "unmatched",
-                "null never overwrites",
-            ),
-            (
-                "e6 6s {\"plan\": \" \"}",
-                "unmatched",
-                "nor does blank text",
-            ),
-            (
-                "e7 6s {\"size\": 1}",
-                "unmatched",
-                "a trait that nothing reads",
-            ),
-            (
-                "e8 6s {\"job_title\": \"VP\"}",
-                "",
-                "always read: applied, touches no rule (16)",
-            ),
-            (
-                "e9 9s {\"plan\": \"free\"}",
-                "",
-                "applied and renewed, but no change",
-            ),
-            (
-                "f1 8s {\"plan\": \"pro\"}",
-                "unmatched",
-                "older than the renewal",
-            ),
+            ("e1 0s {\"plan\": \"pro\"}", "r fire", "absent to pro is a change"),
+            ("e2 5s {\"plan\": \"PRO\"}", "r same_episode", "another value, the same meaning"),
+            ("e3 4s {\"plan\": \"free\"}", "unmatched", "older than the remembered one (3)"),
+            ("e3 4s {\"plan\": \"free\"}", "unmatched", "whose id is not remembered"),
+            ("e2 4s {\"plan\": \"free\"}", "duplicate", "duplicate comes before that (1)"),
+            ("e4 5s {\"plan\": \"free\"}", "r below_threshold", "of equal times the last wins"),
+            ("e5 6s {\"plan\": null}", "unmatched", "null never overwrites"),
+            ("e6 6s {\"plan\": \" \"}", "unmatched", "nor does blank text"),
+            ("e7 6s {\"size\": 1}", "unmatched", "a trait that nothing reads"),
+            ("e8 6s {\"job_title\": \"VP\"}", "", "always read: applied, touches no rule (16)"),
+            ("e9 9s {\"plan\": \"free\"}", "", "applied and renewed, but no change"),
+            ("f1 8s {\"plan\": \"pro\"}", "unmatched", "older than the renewal"),
         ],
     );
 }
@@ -144,22 +91,10 @@ fn a_lead_silent_for_longer_than_forget_after_starts_anew() {
         &rules,
         &[
             ("e1 0s a", "r fire", ""),
-            (
-                "e2 1h a",
-                "r cooling_down",
-                "exactly an hour is not more; a new episode, held",
-            ),
-            (
-                "e2 2h1ms b",
-                "unmatched",
-                "an unmatched event forgets nothing",
-            ),
+            ("e2 1h a", "r cooling_down", "exactly an hour is not more; a new episode, held"),
+            ("e2 2h1ms b", "unmatched", "an unmatched event forgets nothing"),
             ("e2 2h a", "duplicate", ""),
-            (
-                "e2 2h1ms a",
-                "r fire",
-                "the id and the cooldown are forgotten (6)",
-            ),
+            ("e2 2h1ms a", "r fire", "the id and the cooldown are forgotten (6)"),
         ],
     );
 }
@@ -175,36 +110,20 @@ fn ids_are_remembered_in_three_ways() {
         let mut lines = vec![line("e0 0s a")];
         lines.extend((1..=16).map(|i| line(&format!("f{i} {i}s b"))));
         lines.push(line("e0 20s a"));
-        run(&rules, &["user_id"], &lines, "f")
-            .decisions
-            .last()
-            .map(brief)
-            .unwrap()
+        run(&rules, &["user_id"], &lines, "f").decisions.last().map(brief).unwrap()
     };
     let never = r#"{"all": [{"signal": "a"}, {"trait": {"name": "plan", "exists": true}}]}"#;
-    assert_eq!(
-        told(never),
-        "r below_threshold",
-        "17 applied: the first is forgotten"
-    );
-    assert_eq!(
-        told(r#"{"signal": "a"}"#),
-        "duplicate",
-        "it opened the last episode"
-    );
+    assert_eq!(told(never), "r below_threshold", "17 applied: the first is forgotten");
+    assert_eq!(told(r#"{"signal": "a"}"#), "duplicate", "it opened the last episode");
     let ring = r#"{"count": {"signal": "a", "at_least": 2, "within": "1s"}}"#;
     assert_eq!(told(ring), "duplicate", "the ring of the count holds it");
 }
 
 #[test]
 fn a_count_keeps_as_many_times_as_its_grace_needs() {
-    for (at_least, grace, within, size) in [
-        (5, 300, 3_600, 9),
-        (1, 300, 1, 1),
-        (3, 0, 60, 3),
-        (2, 300, 60, 7),
-        (4, 61, 60, 10),
-    ] {
+    for (at_least, grace, within, size) in
+        [(5, 300, 3_600, 9), (1, 300, 1, 1), (3, 0, 60, 3), (2, 300, 60, 7), (4, 61, 60, 10)]
+    {
         assert_eq!(ring_size(at_least, grace * 1_000, within * 1_000), size);
     }
 }
@@ -262,30 +181,15 @@ fn a_time_too_far_ahead_is_clamped_to_the_record() {
 
 #[test]
 fn partitions_have_leads_of_their_own() {
-    let rules = super::rules(
-        r#""rules": [{"id": "r", "when": {"count": {"signal": "a", "at_least": 2, "within": "1h"}}}]"#,
-    );
+    let rules =
+        super::rules(r#""rules": [{"id": "r", "when": {"count": {"signal": "a", "at_least": 2, "within": "1h"}}}]"#);
     let on = |partition: i64, short: &str| {
         let value: Value = serde_json::from_str(&line(short)).unwrap();
-        let record =
-            json!({"topic": "t", "partition": partition, "offset": 1, "timestamp": at("0s")});
+        let record = json!({"topic": "t", "partition": partition, "offset": 1, "timestamp": at("0s")});
         json!({"record": record, "value": value}).to_string()
     };
-    let lines = [
-        on(0, "e1 0s a"),
-        on(1, "e1 1s a"),
-        on(0, "e2 2s a"),
-        line("e3 3s a"),
-    ];
+    let lines = [on(0, "e1 0s a"), on(1, "e1 1s a"), on(0, "e2 2s a"), line("e3 3s a")];
     let run = run(&rules, &["user_id"], &lines, "f");
     let told: Vec<String> = run.decisions.iter().map(brief).collect();
-    assert_eq!(
-        told,
-        [
-            "r below_threshold",
-            "r below_threshold",
-            "r fire",
-            "r below_threshold"
-        ]
-    );
+    assert_eq!(told, ["r below_threshold", "r below_threshold", "r fire", "r below_threshold"]);
 }

@@ -4,15 +4,12 @@ use super::{rules, story, told};
 
 /// A rule that wants to fire at every a, with `sections` before it.
 fn ringing(sections: &str) -> super::Rules {
-    rules(&format!(
-        r#"{sections}, "rules": [{{"id": "r", "when": {{"signal": "a"}}, "cooldown": "0s"}}]"#
-    ))
+    rules(&format!(r#"{sections}, "rules": [{{"id": "r", "when": {{"signal": "a"}}, "cooldown": "0s"}}]"#))
 }
 
 #[test]
 fn without_for_and_until_it_holds_while_it_is_true() {
-    let r =
-        ringing(r#""suppress": {"s": {"when": {"trait": {"name": "plan", "equals": "free"}}}}"#);
+    let r = ringing(r#""suppress": {"s": {"when": {"trait": {"name": "plan", "equals": "free"}}}}"#);
     story(
         &r,
         &[
@@ -34,11 +31,7 @@ fn an_event_holds_its_own_alert_and_for_ends_before_its_last_instant() {
         &r,
         &[
             ("e1 0s a", "r fire", ""),
-            (
-                "e2 1s {\"plan\": 1}",
-                "",
-                "no a in this one: nothing is switched on",
-            ),
+            ("e2 1s {\"plan\": 1}", "", "no a in this one: nothing is switched on"),
             ("e3 2s a", "r suppressed(s)", "its own suppression (21)"),
         ],
     );
@@ -86,11 +79,7 @@ fn until_wins_over_when_in_one_event() {
         &[
             ("e1 0s b", "", "on"),
             ("e2 1s c", "", "`when` is still true, `until` too: off"),
-            (
-                "e3 2s a",
-                "r suppressed(s)",
-                "any applied event that leaves `when` true switches on",
-            ),
+            ("e3 2s a", "r suppressed(s)", "any applied event that leaves `when` true switches on"),
         ],
     );
 }
@@ -108,11 +97,7 @@ fn the_first_in_the_file_that_is_not_in_despite_is_named() {
             ("e1 0s b", "", ""),
             ("e2 1s a", "r suppressed(z), d fire", ""),
             ("e3 1s c", "", ""),
-            (
-                "e4 2s a",
-                "r suppressed(z), d suppressed(m)",
-                "suppressed comes before cooling_down (17)",
-            ),
+            ("e4 2s a", "r suppressed(z), d suppressed(m)", "suppressed comes before cooling_down (17)"),
         ],
     );
 }

@@ -70,14 +70,8 @@ fn story(rules: &Rules, steps: &[(&str, &str, &str)]) {
 
 fn brief(decision: &Value) -> String {
     let text = |key: &str| decision[key].as_str().unwrap_or_default();
-    let rule = decision["rule"]
-        .as_str()
-        .map_or(String::new(), |rule| format!("{rule} "));
+    let rule = decision["rule"].as_str().map_or(String::new(), |rule| format!("{rule} "));
     let why = format!("{}{}", text("by"), text("reason"));
-    let why = if why.is_empty() {
-        why
-    } else {
-        format!("({why})")
-    };
+    let why = if why.is_empty() { why } else { format!("({why})") };
     format!("{rule}{}{why}", text("decision"))
 }

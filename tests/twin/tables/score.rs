@@ -38,14 +38,7 @@ fn points_add_up_by_group() {
     ];
     for (half_life, shorts, expected) in rows {
         let score = scored(&points(half_life), &shorts);
-        assert_eq!(
-            score,
-            Score {
-                fit: 0,
-                behaviour: expected
-            },
-            "{half_life} {shorts:?}"
-        );
+        assert_eq!(score, Score { fit: 0, behaviour: expected }, "{half_life} {shorts:?}");
     }
 }
 
@@ -63,11 +56,7 @@ fn fit_stands_apart_and_never_fades() {
         (vec!["1 9s {\"plan\": \"pro\"}", "2 8s {\"plan\": \"free\"}", "3 9s a"], 110, 40),
     ];
     for (shorts, fit, behaviour) in rows {
-        assert_eq!(
-            scored(scoring, &shorts),
-            Score { fit, behaviour },
-            "{shorts:?}"
-        );
+        assert_eq!(scored(scoring, &shorts), Score { fit, behaviour }, "{shorts:?}");
     }
 }
 
@@ -93,24 +82,11 @@ fn a_score_rearms_below_its_lower_threshold() {
     let steps = |sixth, why| {
         [
             ("e1 0s a", "r fire", "10: exactly at the threshold"),
-            (
-                "e2 1s b",
-                "r below_threshold",
-                "6, the episode stays open (17)",
-            ),
+            ("e2 1s b", "r below_threshold", "6, the episode stays open (17)"),
             ("e3 2s a", sixth, why),
         ]
     };
-    story(
-        &file(r#"{"at_least": 10, "rearm_below": 6}"#),
-        &steps("r same_episode", "6 is not below 6"),
-    );
-    story(
-        &file(r#"{"at_least": 10, "rearm_below": 6.1}"#),
-        &steps("r fire", "6 is below 6.1"),
-    );
-    story(
-        &file(r#"{"at_least": 10}"#),
-        &steps("r fire", "the default is the threshold"),
-    );
+    story(&file(r#"{"at_least": 10, "rearm_below": 6}"#), &steps("r same_episode", "6 is not below 6"));
+    story(&file(r#"{"at_least": 10, "rearm_below": 6.1}"#), &steps("r fire", "6 is below 6.1"));
+    story(&file(r#"{"at_least": 10}"#), &steps("r fire", "the default is the threshold"));
 }

@@ -1,0 +1,75 @@
+//! What the sinks tell of their deliveries, written where people look: metrics, readiness, the live page.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Hooks, running};
+use crate::config::settings::Settings;
+use crate::console::SinkCounts;
+use crate::notify::{AttemptResult, Observer, Reason};
+
+/// One for all sinks of a service.
+pub(super) struct Deliveries {
+    settings: Settings,
+    hooks: Hooks,
+    /// By sink; `None` until it has its partitions for the first time.
+    sinks: Mutex<BTreeMap<String, Option<SinkCounts>>>,
+}
+
+impl Deliveries {
+    pub(super) fn new(settings: Settings, hooks: Hooks) -> Self {
+        let sinks = settings.sinks.iter().map(|sink| (sink.id.clone(), None)).collect();
+        Self { settings, hooks, sinks: Mutex::new(sinks) }
+    }
+
+    fn sinks(&self) -> MutexGuard<'_, BTreeMap<String, Option<SinkCounts>>> {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes a sink's counts and shows them.
+    fn count(&self, sink: &str, change: impl FnOnce(&mut SinkCounts)) {
+        let mut sinks = self.sinks();
+        let counts = sinks.entry(sink.to_owned()).or_default().get_or_insert_default();
+        change(counts);
+        if let Some(view) = &self.hooks.view {
+            view.deliveries(sink, counts.clone());
+        }
+    }
+}
+
+impl Observer for Deliveries {
+    fn assigned(&self, sink: &str) {
+        let is_first = self.sinks().get(sink).is_none_or(Option::is_none);
+        self.count(sink, |_| {});
+        if is_first && self.hooks.readiness.assigned() {
+            running(&self.settings);
+        }
+    }
+
+    fn attempted(&self, sink: &str, result: AttemptResult) {
+        self.hooks.metrics.delivery_attempt(sink, result.name());
+        let trouble = (result != AttemptResult::Ok).then(|| result.name().replace('_', " "));
+        self.count(sink, |counts| counts.trouble = trouble);
+    }
+
+    fn delivered(&self, sink: &str, after_event: Duration) {
+        self.hooks.metrics.delivery(sink, "delivered", "");
+        self.hooks.metrics.delivered_after(sink, after_event.as_secs_f64());
+        self.count(sink, |counts| counts.sent += 1);
+    }
+
+    fn dead_lettered(&self, sink: &str, reason: Reason) {
+        self.hooks.metrics.delivery(sink, "dead_lettered", reason.name());
+        self.count(sink, |counts| counts.given_up += 1);
+    }
+
+    fn in_flight(&self, sink: &str, attempts: usize) {
+        self.hooks.metrics.set_in_flight(sink, attempts);
+    }
+
+    fn shut(&self, sink: &str, is_shut: bool) {
+        let trouble = is_shut.then(|| "shut: its credential is refused or its endpoint is gone".to_owned());
+        self.count(sink, |counts| counts.trouble = trouble);
+    }
+}
