@@ -1,5 +1,4 @@
 #![doc = include_str!("ARCHITECTURE.md")]
-#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // denied in `core` only
 
 pub mod backtest;
 pub mod cli;

@@ -52,16 +52,19 @@ impl Seen<'_> {
     }
 }
 
+/// Topic and partition; `None` is the file itself.
+type Place = Option<(Box<str>, i32)>;
+
 /// Runs files through engines: one for each partition that lines say they come from, one for lines that say nothing.
 #[derive(Debug)]
 pub struct Backtest {
     rules: Arc<RuleSet>,
     decoder: Decoder,
     path: Box<str>,
-    /// By topic and partition; `None` is the file itself.
-    places: HashMap<Option<(Box<str>, i32)>, usize>,
+    /// Positions in `engines`.
+    places: HashMap<Place, usize>,
     engines: Vec<(Origin, Engine)>,
-    latest: Option<(Option<(Box<str>, i32)>, usize)>,
+    latest: Option<(Place, usize)>,
     outputs: Outputs,
 }
 

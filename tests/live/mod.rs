@@ -1,5 +1,6 @@
 //! The live path on a real Kafka: what only a broker can show.
 
+mod history;
 mod program;
 mod service;
 

@@ -19,20 +19,24 @@ rules:
 ";
 
 /// Writes both files and starts a command on them; its stderr goes to a file.
-struct Program {
+pub struct Program {
     folder: tempfile::TempDir,
     child: Child,
 }
 
 impl Program {
-    fn start(arguments: &[&str], brokers: &str, name: &str) -> Self {
+    pub fn start(arguments: &[&str], brokers: &str, name: &str) -> Self {
+        Self::with_rules(RULES, arguments, brokers, name)
+    }
+
+    pub fn with_rules(rules: &str, arguments: &[&str], brokers: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "version: 1\nkafka: {{ brokers: ['{brokers}'] }}\ngroup: {name}\ninstance: a\nstart: earliest\n\
-             topics: {{ prefix: '{name}.', events: {name}.events }}\nrules: rules.yaml\nlead_key: [user_id]\n\
+             topics: {{ prefix: '{name}.', events: {name}.events }}\nrules: rules.yaml\nlead_key: [user_id, anonymous_id]\n\
              workers: 1\nhttp: off\n"
         );
-        fs::write(folder.path().join("rules.yaml"), RULES).unwrap();
+        fs::write(folder.path().join("rules.yaml"), rules).unwrap();
         fs::write(folder.path().join("hotlead.yaml"), config).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_hotlead"))
@@ -47,7 +51,7 @@ impl Program {
         Self { folder, child }
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         read(&self.folder.path().join("log"))
     }
 
@@ -55,16 +59,16 @@ impl Program {
         wait_for(&format!("{text:?} in the log"), DEADLINE, || self.log().contains(text).then_some(()));
     }
 
-    fn signal(&self, signal: &str) {
+    pub fn signal(&self, signal: &str) {
         let sent = Command::new("kill").arg(format!("-{signal}")).arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
-    fn exit_code(&mut self) -> Option<i32> {
+    pub fn exit_code(&mut self) -> Option<i32> {
         wait_for("the program's end", DEADLINE, || self.child.try_wait().unwrap()).code()
     }
 
-    fn output(&mut self) -> String {
+    pub fn output(&mut self) -> String {
         let mut text = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         text
