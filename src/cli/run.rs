@@ -7,7 +7,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use super::{exit, files, runtime};
-use crate::run::{Hooks, Mode, Stop, service};
+use crate::config::settings::LogFormat;
+use crate::run::{Hooks, Mode, Stop, whole};
 use crate::telemetry::log;
 
 /// Runs it and answers with the exit code.
@@ -20,10 +21,10 @@ pub fn run(config: &Path) -> u8 {
         Ok(runtime) => runtime,
         Err(code) => return code,
     };
-    log::init(settings.log);
+    log::init(settings.log == LogFormat::Json);
     let hooks = Hooks::new(Mode::Transactional);
     runtime.spawn(stop_on_signal(hooks.stop.clone()));
-    let ended = service::run(settings, Arc::new(rules), hooks, runtime.handle());
+    let ended = whole::run(settings, Arc::new(rules), hooks, runtime.handle());
     // What still runs there has no round to commit.
     runtime.shutdown_background();
     match ended {

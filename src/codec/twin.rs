@@ -9,21 +9,10 @@ use super::*;
 use crate::core::event::{FieldPath, FieldTable, Fields, Kind, Value};
 
 /// The fields that are compared.
+#[rustfmt::skip]
 const FIELDS: [&str; 14] = [
-    "name",
-    "user_id",
-    "anonymous_id",
-    "group_id",
-    "email",
-    "email_domain",
-    "user_agent",
-    "ip",
-    "page.path",
-    "page.url",
-    "campaign.n",
-    "properties.n",
-    "traits.company",
-    "context.page.n",
+    "name", "user_id", "anonymous_id", "group_id", "email", "email_domain", "user_agent", "ip", "page.path", "page.url",
+    "campaign.n", "properties.n", "traits.company", "context.page.n",
 ];
 const TRAITS: [&str; 4] = ["name", "company", "n", "company.n"];
 const LEAD_KEY: [&str; 3] = ["user_id", "email", "anonymous_id"];

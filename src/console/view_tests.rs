@@ -1,3 +1,5 @@
+//! The view's bounds and messages.
+
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};

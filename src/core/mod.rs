@@ -17,6 +17,7 @@ pub mod limits;
 mod matching;
 pub mod offsets;
 mod reason;
+pub mod refusal;
 pub mod rule;
 pub mod score;
 mod snapshot;

@@ -8,10 +8,10 @@ mod detect;
 mod encode;
 mod lane;
 mod round;
-pub mod service;
 pub mod shown;
 pub mod simulate;
 mod startup;
+pub mod whole;
 mod worker;
 
 use std::fmt;
@@ -206,13 +206,13 @@ impl Shared {
 /// [`RunError`], after all workers have ended.
 pub fn start(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<(), RunError> {
     match prepare(settings, rules, hooks)? {
-        Some(service) => service.run(),
+        Some(prepared) => prepared.run(),
         None => Ok(()),
     }
 }
 
 /// A service whose brokers answer and whose topics are there; it consumes nothing yet.
-pub struct Service {
+pub struct Prepared {
     shared: Shared,
     probe: Probe,
 }
@@ -221,7 +221,7 @@ pub struct Service {
 ///
 /// # Errors
 /// [`RunError`]: a topic is missing, or librdkafka refuses the configuration.
-pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<Option<Service>, RunError> {
+pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<Option<Prepared>, RunError> {
     let log = BrokerLog::default();
     let probe = Probe::new(&settings.kafka, &settings.group, log.clone()).map_err(RunError::of_probe)?;
     let Some(known) = startup::prepare(&settings, &probe, &hooks.stop)? else {
@@ -231,10 +231,10 @@ pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<
     hooks.readiness.set_connected(true);
     hooks.readiness.expect(settings.workers + settings.sinks.len());
     let settings = Arc::new(settings);
-    Ok(Some(Service { shared: Shared { settings, rules, hooks, log, known }, probe }))
+    Ok(Some(Prepared { shared: Shared { settings, rules, hooks, log, known }, probe }))
 }
 
-impl Service {
+impl Prepared {
     /// Runs until it is told to stop. Blocks.
     ///
     /// # Errors

@@ -5,20 +5,18 @@ use std::io::{self, IsTerminal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::settings::LogFormat;
-
 /// Names the filter.
 pub const FILTER_VARIABLE: &str = "HOTLEAD_LOG";
 
-/// Starts the log of this process. A second call changes nothing.
-pub fn init(format: LogFormat) {
+/// Starts the log of this process, as text for people or one JSON object a line. A second call changes nothing.
+pub fn init(is_json: bool) {
     let filter = EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false).with_ansi(colour);
-    let started = match format {
-        LogFormat::Text => builder.finish().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    let started = match is_json {
+        false => builder.finish().try_init(),
+        true => builder.json().flatten_event(true).finish().try_init(),
     };
     // It fails only if a log was started before.
     let _ = started;

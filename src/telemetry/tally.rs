@@ -3,8 +3,8 @@
 use prometheus_client::metrics::counter::Counter;
 
 use super::Metrics;
-use crate::codec::Reason;
 use crate::core::engine::{Outcome, Outputs, Verdict};
+use crate::core::refusal::Reason;
 
 /// In the order of [`Outcome`]'s variants, then the one that never reaches the engine.
 const OUTCOMES: [&str; 5] = ["applied", "unmatched", "duplicate", "ignored", "dead_letter"];
@@ -12,24 +12,11 @@ const OUTCOMES: [&str; 5] = ["applied", "unmatched", "duplicate", "ignored", "de
 /// In the order of [`verdict_index`].
 const VERDICTS: [&str; 5] = ["fire", "below_threshold", "same_episode", "suppressed", "cooling_down"];
 
-/// In the order of [`Reason`]'s variants.
-const REASONS: [Reason; 9] = [
-    Reason::TooLarge,
-    Reason::Empty,
-    Reason::NotUtf8,
-    Reason::TooDeep,
-    Reason::NotJson,
-    Reason::UnknownFormat,
-    Reason::NoType,
-    Reason::BadTime,
-    Reason::NoLead,
-];
-
 /// What one thread counted since its last commit.
 #[derive(Debug)]
 pub struct Tally {
     outcomes: [u64; OUTCOMES.len()],
-    reasons: [u64; REASONS.len()],
+    reasons: [u64; Reason::ALL.len()],
     /// Rule after rule, each [`VERDICTS`].
     decisions: Vec<u64>,
     clamped: u64,
@@ -41,7 +28,7 @@ impl Tally {
     pub fn new(rules: usize) -> Self {
         Self {
             outcomes: [0; OUTCOMES.len()],
-            reasons: [0; REASONS.len()],
+            reasons: [0; Reason::ALL.len()],
             decisions: vec![0; rules * VERDICTS.len()],
             clamped: 0,
             foreign_keys: 0,
@@ -115,7 +102,7 @@ impl Labels {
         Self {
             metrics: metrics.clone(),
             outcomes: OUTCOMES.map(|outcome| metrics.events(outcome)).into(),
-            reasons: REASONS.map(|reason| metrics.dead_letters(reason.name())).into(),
+            reasons: Reason::ALL.map(|reason| metrics.dead_letters(reason.name())).into(),
             decisions: decisions.collect(),
             alerts: rules.map(|rule| metrics.alerts(rule)).collect(),
         }
@@ -146,7 +133,7 @@ mod tests {
 
     #[test]
     fn labels_stand_where_the_indices_say() {
-        for (index, reason) in REASONS.into_iter().enumerate() {
+        for (index, reason) in Reason::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, index, "{}", reason.name());
         }
         let until = crate::core::time::Timestamp::default();

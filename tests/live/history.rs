@@ -99,7 +99,7 @@ print(json.dumps({'id': event.get_id(), 'type': event.get_type(), 'source': even
     let name = unique("cloudevents");
     let events = format!("{name}.events");
     broker().create_topic(&events, 1, &[]);
-    broker().produce(&events, [super::service::demo_request(1, 1)]);
+    broker().produce(&events, [super::running::demo_request(1, 1)]);
     let run = Program::start(&["run"], broker().bootstrap(), &name);
     let records = wait_for("an alert", DEADLINE, || {
         Some(broker().consume_visible(&format!("{name}.hotlead.alerts"))).filter(|records| !records.is_empty())

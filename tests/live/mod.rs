@@ -2,7 +2,7 @@
 
 mod history;
 mod program;
-mod service;
+mod running;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use hotlead::source::Probe;
 use hotlead::telemetry::broker_log::BrokerLog;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use service::{Service, alert_ids, demo_request, header, settings, topics_of};
+use running::{Live, alert_ids, demo_request, header, settings, topics_of};
 
 use crate::kafka::{Broker, Login, Options, Outgoing, Record, broker, unique};
 use crate::supervise::wait_for;
@@ -25,9 +25,9 @@ const DEADLINE: Duration = Duration::from_secs(60);
 #[test]
 fn alerts_arrive_exactly_once_and_a_restart_does_not_repeat_them() {
     let settings = settings(&unique("once"), "a");
-    let service = Service::start(&settings, Mode::Transactional);
+    let live = Live::start(&settings, Mode::Transactional);
     broker().produce(&settings.topics.events, (0..40).map(|n| demo_request(n, n)));
-    let alerts = service.alerts(40);
+    let alerts = live.alerts(40);
     let leads: BTreeSet<_> = alerts.iter().map(|alert| alert.key.clone()).collect();
     assert_eq!(leads.len(), 40, "one alert for each lead");
     let alert = &alerts[0];
@@ -35,22 +35,22 @@ fn alerts_arrive_exactly_once_and_a_restart_does_not_repeat_them() {
     assert_eq!(header(alert, "ce_id"), value["id"].as_str());
     assert_eq!(header(alert, "ce_type"), Some("hotlead.alert.opened.v1"));
     assert_eq!(header(alert, "ce_subject"), value["lead"]["key"].as_str());
-    let text = service.hooks.metrics.encode();
+    let text = live.hooks.metrics.encode();
     assert!(text.contains("hotlead_alerts_total{rule=\"demo-requested\"} 40"), "{text}");
     assert!(text.contains("hotlead_events_total{outcome=\"applied\"} 40"), "{text}");
-    service.stop().expect("a clean end");
+    live.stop().expect("a clean end");
 
-    let service = Service::start(&settings, Mode::Transactional);
+    let live = Live::start(&settings, Mode::Transactional);
     broker().produce(&settings.topics.events, (40..50).map(|n| demo_request(n, n)));
-    assert_eq!(alert_ids(&service.alerts(50)).len(), 50, "ten more, none twice");
-    service.stop().expect("a clean end");
+    assert_eq!(alert_ids(&live.alerts(50)).len(), 50, "ten more, none twice");
+    live.stop().expect("a clean end");
 }
 
 /// Goal: bad input never stops the stream and is never lost. Method: each kind between two good events.
 #[test]
 fn poison_between_good_events_becomes_dead_letters_with_the_same_bytes() {
     let settings = settings(&unique("poison"), "a");
-    let service = Service::start(&settings, Mode::Transactional);
+    let live = Live::start(&settings, Mode::Transactional);
     let deep = "[".repeat(10_000);
     let poison: Vec<(&str, Vec<u8>)> = vec![
         ("not_json", b"{\"a\":".to_vec()),
@@ -71,7 +71,7 @@ fn poison_between_good_events_becomes_dead_letters_with_the_same_bytes() {
         [good, bad]
     });
     broker().produce(&settings.topics.events, records);
-    let letters = service.dead_letters(poison.len());
+    let letters = live.dead_letters(poison.len());
     for (reason, value) in &poison {
         let key = format!("key of {reason}").into_bytes();
         let letter = letters.iter().find(|letter| letter.key.as_ref() == Some(&key));
@@ -83,8 +83,8 @@ fn poison_between_good_events_becomes_dead_letters_with_the_same_bytes() {
         let source = header(letter, "hotlead_source").expect("its coordinates");
         assert!(source.starts_with(&place), "{source}");
     }
-    assert_eq!(service.alerts(poison.len()).len(), poison.len(), "the good ones");
-    service.stop().expect("a clean end");
+    assert_eq!(live.alerts(poison.len()).len(), poison.len(), "the good ones");
+    live.stop().expect("a clean end");
 }
 
 /// Goal: workers share the partitions, and a process that joins takes some without a loss or a repetition.
@@ -92,7 +92,7 @@ fn poison_between_good_events_becomes_dead_letters_with_the_same_bytes() {
 fn a_second_process_takes_partitions_over_and_gives_them_back() {
     let mut settings = settings(&unique("share"), "a");
     settings.workers = 2;
-    let first = Service::start(&settings, Mode::Transactional);
+    let first = Live::start(&settings, Mode::Transactional);
     let events = settings.topics.events.clone();
     let send = |from: usize, to: usize| {
         broker().produce(&events, (from..to).map(|n| demo_request(n, n)));
@@ -100,7 +100,7 @@ fn a_second_process_takes_partitions_over_and_gives_them_back() {
     send(0, 300);
     settings.instance = "b".to_owned();
     settings.workers = 1;
-    let second = Service::start(&settings, Mode::Transactional);
+    let second = Live::start(&settings, Mode::Transactional);
     send(300, 600);
     wait_for("partitions of the second process", DEADLINE, || {
         second.hooks.metrics.encode().contains("hotlead_leads{").then_some(())
@@ -120,8 +120,8 @@ fn a_second_process_takes_partitions_over_and_gives_them_back() {
 #[test]
 fn the_older_of_two_processes_of_one_name_is_fenced() {
     let settings = settings(&unique("fence"), "same");
-    let first = Service::start(&settings, Mode::Transactional);
-    let second = Service::start(&settings, Mode::Transactional);
+    let first = Live::start(&settings, Mode::Transactional);
+    let second = Live::start(&settings, Mode::Transactional);
     broker().produce(&settings.topics.events, (0..8).map(|n| demo_request(n, n)));
     let fault = first.ended().expect_err("fenced");
     assert_eq!(fault, RunError::Fenced { instance: "same".to_owned() });
@@ -135,21 +135,21 @@ fn the_older_of_two_processes_of_one_name_is_fenced() {
 fn lost_offsets_are_counted_and_reading_goes_on() {
     let settings = settings(&unique("gap"), "a");
     let events = settings.topics.events.clone();
-    let service = Service::start(&settings, Mode::Transactional);
+    let live = Live::start(&settings, Mode::Transactional);
     let to = |n| Outgoing { partition: Some(0), ..demo_request(n, n) };
     broker().produce(&events, (0..10).map(to));
-    service.alerts(10);
-    service.stop().expect("a clean end");
+    live.alerts(10);
+    live.stop().expect("a clean end");
     broker().produce(&events, (10..20).map(to));
-    service::delete_before(&events, 0, 15);
-    let service = Service::start(&settings, Mode::Transactional);
-    let leads: Vec<_> = service.alerts(15).into_iter().filter_map(|alert| alert.key).collect();
+    running::delete_before(&events, 0, 15);
+    let live = Live::start(&settings, Mode::Transactional);
+    let leads: Vec<_> = live.alerts(15).into_iter().filter_map(|alert| alert.key).collect();
     assert!(leads.contains(&b"u15".to_vec()), "{leads:?}");
-    let text = service.hooks.metrics.encode();
+    let text = live.hooks.metrics.encode();
     assert!(text.contains("hotlead_offsets_lost_total 5"), "{text}");
     broker().produce(&events, (20..25).map(to));
-    assert_eq!(alert_ids(&service.alerts(20)).len(), 20);
-    service.stop().expect("a clean end");
+    assert_eq!(alert_ids(&live.alerts(20)).len(), 20);
+    live.stop().expect("a clean end");
 }
 
 /// Goal: a round that cannot be committed leaves nothing behind and is done again. Method: a dead-letter topic that
@@ -159,16 +159,16 @@ fn a_dead_letter_that_its_topic_does_not_take_aborts_once_and_then_goes_without_
     let settings = settings(&unique("large"), "a");
     let dead_letters = &settings.topics.dead_letter;
     broker().create_topic(dead_letters, 1, &[("max.message.bytes", "1048588")]);
-    let service = Service::start(&settings, Mode::Transactional);
+    let live = Live::start(&settings, Mode::Transactional);
     // Random bytes, so that compression does not make them fit.
     let giant: Vec<u8> = (0..MAX_RECORD + 1).map(|_| fastrand::u8(..)).collect();
     broker().produce(&settings.topics.events, [demo_request(1, 1), Outgoing::new("u2", giant), demo_request(3, 3)]);
-    let letters = service.dead_letters(1);
+    let letters = live.dead_letters(1);
     assert_eq!(letters[0].value, None);
     assert_eq!(header(&letters[0], "hotlead_reason"), Some("too_large"));
-    assert_eq!(alert_ids(&service.alerts(2)).len(), 2);
+    assert_eq!(alert_ids(&live.alerts(2)).len(), 2);
     assert_eq!(broker().consume_all_read_committed(&settings.topics.alerts).len(), 2, "none twice");
-    service.stop().expect("a clean end");
+    live.stop().expect("a clean end");
 }
 
 /// Goal: a crash in the middle of a round does not keep readers waiting. Method: a transaction of the same id is left
@@ -187,24 +187,24 @@ fn a_transaction_that_a_crash_left_open_is_ended_by_the_next_start() {
     let half = BaseRecord::<str, str>::to(&settings.topics.alerts).payload("half a round");
     crashed.send(half).map_err(|(error, _)| error).unwrap();
     crashed.flush(DEADLINE).unwrap();
-    let service = Service::start(&settings, Mode::Transactional);
+    let live = Live::start(&settings, Mode::Transactional);
     broker().produce(&settings.topics.events, [demo_request(1, 1)]);
-    let values: Vec<_> = service.alerts(1).iter().map(Record::value_text).collect();
+    let values: Vec<_> = live.alerts(1).iter().map(Record::value_text).collect();
     assert!(values[0].contains("\"key\":\"u1\""), "{values:?}");
-    service.stop().expect("a clean end");
+    live.stop().expect("a clean end");
 }
 
 #[test]
 fn without_transactions_alerts_arrive_too() {
     let settings = settings(&unique("plain"), "a");
-    let service = Service::start(&settings, Mode::Plain);
+    let live = Live::start(&settings, Mode::Plain);
     broker().produce(&settings.topics.events, (0..20).map(|n| demo_request(n, n)));
-    assert_eq!(alert_ids(&service.alerts(20)).len(), 20);
-    service.stop().expect("a clean end");
-    let service = Service::start(&settings, Mode::Plain);
+    assert_eq!(alert_ids(&live.alerts(20)).len(), 20);
+    live.stop().expect("a clean end");
+    let live = Live::start(&settings, Mode::Plain);
     broker().produce(&settings.topics.events, [demo_request(20, 20)]);
-    assert_eq!(service.alerts(21).len(), 21, "offsets were committed");
-    service.stop().expect("a clean end");
+    assert_eq!(live.alerts(21).len(), 21, "offsets were committed");
+    live.stop().expect("a clean end");
 }
 
 /// Goal: the demo's way, without a broker: librdkafka's in-process cluster.
@@ -217,7 +217,7 @@ fn the_in_process_cluster_will_do_without_transactions() {
     for topic in topics.iter().chain([&settings.topics.events]) {
         cluster.create_topic(topic, 4, 1).unwrap();
     }
-    let service = Service::start(&settings, Mode::Plain);
+    let live = Live::start(&settings, Mode::Plain);
     let mut config = broker().client_config();
     config.set("bootstrap.servers", cluster.bootstrap_servers());
     let producer: BaseProducer = config.create().unwrap();
@@ -227,9 +227,9 @@ fn the_in_process_cluster_will_do_without_transactions() {
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(DEADLINE).unwrap();
-    let hot = || service.hooks.hot.newest_first().len();
+    let hot = || live.hooks.hot.newest_first().len();
     wait_for("hot leads", DEADLINE, || (hot() == 20).then_some(()));
-    service.stop().expect("a clean end");
+    live.stop().expect("a clean end");
 }
 
 /// Goal: a topic that we need and may not create is one error with the command.
@@ -237,7 +237,7 @@ fn the_in_process_cluster_will_do_without_transactions() {
 fn a_missing_events_topic_is_named_with_its_command() {
     let mut settings = settings(&unique("missing"), "a");
     settings.topics.events = unique("nowhere");
-    let fault = Service::begin(&settings, Mode::Transactional).ended().expect_err("no topic");
+    let fault = Live::begin(&settings, Mode::Transactional).ended().expect_err("no topic");
     assert_eq!(fault.exit_code(), 69);
     let command = format!("--create --topic {} --partitions", settings.topics.events);
     assert!(fault.to_string().contains(&command), "{fault}");

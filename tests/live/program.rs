@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fs, io::Read};
 
 use super::DEADLINE;
-use super::service::demo_request;
+use super::running::demo_request;
 use crate::kafka::{broker, unique};
 use crate::supervise::{free_port, wait_for};
 

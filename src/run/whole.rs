@@ -27,17 +27,17 @@ pub fn run(settings: Settings, rules: Arc<RuleSet>, mut hooks: Hooks, runtime: &
         hooks.view = Some(Arc::clone(&view));
         runtime.block_on(serve(listen, view, &settings, &hooks))?;
     }
-    let Some(service) = prepare(settings, rules, hooks.clone())? else {
+    let Some(prepared) = prepare(settings, rules, hooks.clone())? else {
         return Ok(());
     };
     // The alert topic is there: a new sink finds its end at once and misses nothing that comes from now on.
-    let settings = service.settings().clone();
+    let settings = prepared.settings().clone();
     let sinks = {
         let _guard = runtime.enter();
         let deliveries = Arc::new(Deliveries::new(settings.clone(), hooks));
         notify::start(&settings, deliveries).map_err(|error| RunError::Config(error.to_string()))?
     };
-    let ended = service.run();
+    let ended = prepared.run();
     runtime.block_on(sinks.stop());
     ended
 }

@@ -97,22 +97,22 @@ pub fn demo_request(lead: usize, event: usize) -> Outgoing {
     Outgoing::new(format!("u{lead}"), value)
 }
 
-pub struct Service {
+pub struct Live {
     pub hooks: Hooks,
     settings: Settings,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
 
-impl Service {
+impl Live {
     /// Starts one and waits until it consumes.
     pub fn start(settings: &Settings, mode: Mode) -> Self {
-        let service = Self::begin(settings, mode);
+        let live = Self::begin(settings, mode);
         wait_for("the service to be ready", DEADLINE, || {
-            let ended = service.thread.as_ref().is_some_and(JoinHandle::is_finished);
+            let ended = live.thread.as_ref().is_some_and(JoinHandle::is_finished);
             assert!(!ended, "it ended instead of running");
-            service.hooks.readiness.is_ready().ok()
+            live.hooks.readiness.is_ready().ok()
         });
-        service
+        live
     }
 
     /// Starts one.
@@ -152,7 +152,7 @@ impl Service {
     }
 }
 
-impl Drop for Service {
+impl Drop for Live {
     fn drop(&mut self) {
         self.hooks.stop.stop();
     }
