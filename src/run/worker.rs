@@ -342,6 +342,7 @@ impl Worker {
         self.outbox.serve();
         let metrics = &self.shared.hooks.metrics;
         for (partition, lane) in self.lanes.iter() {
+            self.member.forward(partition);
             metrics.set_leads(partition, lane.engine.leads());
             if let Some(end) = self.member.known_end(partition) {
                 let behind = (end.0 - lane.next().0).max(0);

@@ -175,10 +175,17 @@ impl Member {
     /// What librdkafka refuses.
     pub fn assign(&self, partitions: &[(Partition, Offset)]) -> Result<(), SourceError> {
         for (partition, _) in partitions {
-            self.batches.forward(&self.topic_c, *partition);
+            self.forward(*partition);
         }
         let list = self.list(partitions.iter().map(|(p, o)| (*p, o.0)))?;
         self.consumer.incremental_assign(&list).map_err(|e| broken(&e))
+    }
+
+    /// Sends what is fetched of a partition to our own queue. An assignment that has just ended may undo this a moment
+    /// after the next one began, and then nobody would read the partition: so it is to be said again now and then,
+    /// which brings what has gathered meanwhile.
+    pub fn forward(&self, partition: Partition) {
+        self.batches.forward(&self.topic_c, partition);
     }
 
     /// Gives partitions back.

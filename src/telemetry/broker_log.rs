@@ -64,6 +64,8 @@ impl BrokerLog {
         // Connection faults come as errors too, with a class: no second line for them.
         let level = match facility {
             "FAIL" | "ERROR" => 7,
+            // "a consumer property will be ignored by this producer": one file of properties serves both.
+            "CONFWARN" => 7,
             _ => level,
         };
         if level == 7 || !self.is_new(facility, text, Instant::now()) {
