@@ -11,6 +11,7 @@ pub mod simulate;
 pub mod sink_test;
 pub mod tail;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -138,9 +139,20 @@ pub fn main() -> u8 {
         Command::Tail { config, json, stretch } => tail::run(&config.config, &stretch, json),
         Command::Capture { config, stretch } => capture::run(&config.config, &stretch),
         Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&config.config, &id),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "hotlead", &mut std::io::stdout());
-            exit::DONE
+        Command::Completions { shell } => completions(shell),
+    }
+}
+
+/// Written in one piece: the generator itself panics when the reader has gone.
+fn completions(shell: clap_complete::Shell) -> u8 {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "hotlead", &mut script);
+    let mut out = io::stdout().lock();
+    match out.write_all(&script).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("standard output: {error}");
+            exit::SOFTWARE
         }
+        _ => exit::DONE,
     }
 }

@@ -160,7 +160,9 @@ fn health_metrics_and_state_are_served() {
     let (head, body) = console.get("/readyz");
     assert!(head.starts_with("http/1.1 503") && body == "not ready: no broker answers\n", "{head} {body}");
     assert!(console.get("/healthz").0.starts_with("http/1.1 200"), "alive although not ready");
-    assert!(console.get("/metrics").1.contains("hotlead_events_total"));
+    let (head, body) = console.get("/metrics");
+    assert!(body.contains("hotlead_events_total") && !body.contains("# EOF"), "{body}");
+    assert!(head.contains("content-type: text/plain; version=0.0.4"), "as it was not asked for OpenMetrics: {head}");
 
     console.view.alert(&alert(1, "Dana Ruiz", 65.0), None);
     console.view.counters(Counters { leads: 7, ..Counters::default() });
