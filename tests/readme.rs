@@ -121,7 +121,7 @@ fn what_is_not_true_is_found() {
     #[rustfmt::skip]
     let table = [
         // text                                                             a word of the fault, if it is one
-        ("```yaml\nversion: 1\nkafka: { brokers: [k:1] }\nrules: r\ngrup: g\n```", Some("block at 2: 5:1: grup:")),
+        ("```yaml\nversion: 1\nkafka: { brokers: [k:1] }\nrules: r\ngrup: g\n```", Some("block at 2: 4:1: grup:")),
         ("```yaml\n- a\n```",                                                Some("neither rules nor config")),
         ("```yaml\nversion: 1\nkafka: { brokers: [k:1] }\nrules: r\n```",    None),
         ("```sh\nhotlead run --config c.yaml\n```",                          None),
