@@ -9,6 +9,7 @@ mod live;
 mod notify;
 mod properties;
 mod python;
+mod readme;
 mod scenarios;
 mod supervise;
 mod tidy;
