@@ -30,6 +30,15 @@ pub trait Observer {
     fn dead_letter(&mut self, seen: &Seen<'_>, letter: &DeadLetter) -> io::Result<()>;
 }
 
+/// Why a backtest did not come to its end.
+#[derive(Debug)]
+pub enum BacktestError {
+    /// The events could not be read on.
+    Events(io::Error),
+    /// What came out could not be written.
+    Output(io::Error),
+}
+
 /// Where a line stands.
 #[derive(Debug)]
 pub struct Seen<'a> {
@@ -86,17 +95,17 @@ impl Backtest {
     /// Reads to the end.
     ///
     /// # Errors
-    /// Of reading, and those of the observer.
-    pub fn run(&mut self, mut events: impl BufRead, observer: &mut impl Observer) -> io::Result<()> {
+    /// Of reading, or those of the observer.
+    pub fn run(&mut self, mut events: impl BufRead, observer: &mut impl Observer) -> Result<(), BacktestError> {
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
-            if events.read_until(b'\n', &mut bytes)? == 0 {
+            if events.read_until(b'\n', &mut bytes).map_err(BacktestError::Events)? == 0 {
                 return Ok(());
             }
             let text = bytes.trim_ascii();
             if !text.is_empty() {
-                self.line(number, text, observer)?;
+                self.line(number, text, observer).map_err(BacktestError::Output)?;
             }
         }
         Ok(())

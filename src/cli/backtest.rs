@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{exit, files};
+use super::{exit, files, say};
 use crate::backtest::decisions::{Alerts, Decisions};
 use crate::backtest::summary::Summary;
-use crate::backtest::{Backtest, Observer};
+use crate::backtest::{Backtest, BacktestError, Observer};
 use crate::core::event::FieldPath;
 
 /// What can be typed after `hotlead backtest`.
@@ -50,7 +50,7 @@ pub fn run(options: &Options) -> u8 {
         path => match File::open(path) {
             Ok(file) => Box::new(BufReader::with_capacity(1 << 20, file)),
             Err(error) => {
-                eprintln!("{path}: {error}");
+                say::line(format_args!("{path}: {error}"));
                 return exit::NO_INPUT;
             }
         },
@@ -71,9 +71,13 @@ pub fn run(options: &Options) -> u8 {
     match done {
         Ok(()) => exit::DONE,
         // A reader like `head` that has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-        Err(error) => {
-            eprintln!("{}: {error}", options.events);
+        Err(BacktestError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
+        Err(BacktestError::Output(error)) => {
+            say::line(format_args!("standard output: {error}"));
+            exit::SOFTWARE
+        }
+        Err(BacktestError::Events(error)) => {
+            say::line(format_args!("{}: {error}", options.events));
             exit::NO_INPUT
         }
     }
@@ -84,7 +88,7 @@ fn write<O: Observer>(
     events: Box<dyn BufRead>,
     mut observer: O,
     finish: impl FnOnce(&mut O) -> io::Result<()>,
-) -> io::Result<()> {
+) -> Result<(), BacktestError> {
     backtest.run(events, &mut observer)?;
-    finish(&mut observer)
+    finish(&mut observer).map_err(BacktestError::Output)
 }

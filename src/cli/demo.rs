@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{exit, runtime};
+use super::{exit, runtime, say};
 use crate::config;
 use crate::core::rule::RuleSet;
 use crate::run::demo::{Demo, DemoError, RULES};
@@ -33,7 +33,7 @@ pub fn run(options: &Options) -> u8 {
     let rules = match embedded_rules() {
         Ok(rules) => rules,
         Err(faults) => {
-            eprintln!("{faults}");
+            say::line(faults);
             return exit::SOFTWARE;
         }
     };
@@ -51,11 +51,11 @@ pub fn run(options: &Options) -> u8 {
     match runtime.block_on(demo.run(rules, interrupted, &mut io::stdout(), &mut io::stderr())) {
         Ok(()) => exit::DONE,
         Err(error @ DemoError::Port { .. }) => {
-            eprintln!("{error}");
+            say::line(error);
             exit::UNAVAILABLE
         }
         Err(error) => {
-            eprintln!("{error}");
+            say::line(error);
             exit::SOFTWARE
         }
     }

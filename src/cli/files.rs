@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::exit;
+use super::{exit, say};
 use crate::config::settings::Settings;
 use crate::config::{self, LoadError};
 use crate::core::rule::RuleSet;
@@ -20,12 +20,12 @@ pub(super) fn settings_for_reading(path: &Path) -> Result<Settings, u8> {
 /// The rules file, compiled; its warnings are printed. Or the exit code.
 pub(super) fn rules(path: &Path) -> Result<RuleSet, u8> {
     let (spec, warnings) = config::load_rules(path).map_err(|error| tell(&error))?;
-    eprint!("{warnings}");
+    say::lines(warnings);
     Ok(RuleSet::compile(spec))
 }
 
 fn tell(error: &LoadError) -> u8 {
-    eprint!("{error}");
+    say::lines(error);
     match error {
         LoadError::Unreadable { .. } => exit::NO_INPUT,
         LoadError::Faulty(_) => exit::CONFIG,

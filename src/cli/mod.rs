@@ -7,6 +7,7 @@ pub mod demo;
 pub mod exit;
 mod files;
 pub mod run;
+mod say;
 pub mod simulate;
 pub mod sink_test;
 pub mod tail;
@@ -123,7 +124,7 @@ pub enum From {
 fn runtime() -> Result<tokio::runtime::Runtime, u8> {
     let built = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     built.map_err(|error| {
-        eprintln!("cannot start threads: {error}");
+        say::line(format_args!("cannot start threads: {error}"));
         exit::SOFTWARE
     })
 }
@@ -150,7 +151,7 @@ fn completions(shell: clap_complete::Shell) -> u8 {
     let mut out = io::stdout().lock();
     match out.write_all(&script).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            eprintln!("standard output: {error}");
+            say::line(format_args!("standard output: {error}"));
             exit::SOFTWARE
         }
         _ => exit::DONE,

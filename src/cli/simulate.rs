@@ -1,10 +1,12 @@
 //! `hotlead simulate`.
 
 use std::io::{self, BufWriter};
+use std::time::SystemTime;
 
 use clap::Args;
 
-use super::exit;
+use super::{exit, say};
+use crate::core::time::{Span, Timestamp};
 use crate::run::simulate::output::{Pace, to_lines, to_topic};
 use crate::run::simulate::{Scenario, Simulator};
 
@@ -17,7 +19,7 @@ pub struct Options {
     /// How many leads
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     leads: u32,
-    /// The same seed gives the same events
+    /// The same seed gives the same events; sent to a topic, the last of them is now
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Events a second; without it as fast as they go
@@ -33,30 +35,38 @@ pub struct Options {
 
 /// Runs it and answers with the exit code.
 pub fn run(options: &Options) -> u8 {
-    let scenario = Scenario { seed: options.seed, leads: options.leads as usize, start: Scenario::START };
+    let mut scenario = Scenario { seed: options.seed, leads: options.leads as usize, start: Scenario::START };
     let count = usize::try_from(options.events).unwrap_or(usize::MAX);
-    let events = Simulator::new(scenario).take(count);
     let pace = Pace::new(options.rate);
     if let (Some(brokers), Some(topic)) = (&options.brokers, &options.topic) {
-        return match to_topic(events, pace, brokers, topic) {
+        // The last of them is now: a topic would drop older ones by retention, and refuse those of the future.
+        let last = Simulator::new(scenario).take(count).map(|event| event.sent).max();
+        let length = last.map_or(Span::ZERO, |last| last - scenario.start);
+        scenario.start = now() - length;
+        return match to_topic(Simulator::new(scenario).take(count), pace, brokers, topic) {
             Ok(()) => {
-                eprintln!("{count} events sent to {topic}");
+                say::line(format_args!("{count} events sent to {topic}"));
                 exit::DONE
             }
             Err(error) => {
-                eprintln!("{error}");
+                say::line(error);
                 exit::UNAVAILABLE
             }
         };
     }
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match to_lines(events, pace, &mut out) {
+    match to_lines(Simulator::new(scenario).take(count), pace, &mut out) {
         Ok(()) => exit::DONE,
         // Whoever read it has seen enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
         Err(error) => {
-            eprintln!("standard output: {error}");
+            say::line(format_args!("standard output: {error}"));
             exit::SOFTWARE
         }
     }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rdkafka::Message;
 
-use super::{From, Stretch, exit, files};
+use super::{From, Stretch, exit, files, say};
 use crate::config::settings::Settings;
 use crate::core::alert::Alert;
 use crate::source::{Begin, ProbeFault, Reader};
@@ -61,11 +61,11 @@ pub(super) fn follow(
     let mut reader = match Reader::open(&settings.kafka, group, topic, begin) {
         Ok(Some(reader)) => reader,
         Ok(None) => {
-            eprintln!("topic {topic} does not exist");
+            say::line(format_args!("topic {topic} does not exist (`hotlead run` creates the topics it writes)"));
             return exit::UNAVAILABLE;
         }
         Err(fault) => {
-            eprintln!("{fault}");
+            say::line(&fault);
             return match fault {
                 ProbeFault::Config(_) => exit::CONFIG,
                 _ => exit::UNAVAILABLE,
@@ -97,7 +97,7 @@ pub(super) fn follow(
         // `tail | head` ends quietly.
         Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
         Err(fault) => {
-            eprintln!("cannot write: {fault}");
+            say::line(format_args!("cannot write: {fault}"));
             exit::SOFTWARE
         }
     }

@@ -71,7 +71,7 @@ pub enum Start {
 /// Full topic names.
 #[derive(Clone, Debug)]
 pub struct Topics {
-    /// Where engagement events come from; the prefix applies to it only if the file does not name it. Keyed by lead.
+    /// Where engagement events come from, keyed by lead.
     pub events: String,
     /// Where alerts go.
     pub alerts: String,

@@ -13,6 +13,8 @@ pub struct Timestamp(i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
+const EPOCH: jiff::civil::DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
 impl Timestamp {
     /// 2000-01-01T00:00:00Z: what lies before is not a time of an event (rules.md 5).
     pub const MIN: Self = Self(946_684_800_000);
@@ -86,8 +88,9 @@ impl Sub for Timestamp {
 /// RFC 3339 in UTC with exactly three decimals: `2026-11-22T10:02:14.120Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_millisecond(self.0) {
-            Ok(time) => write!(f, "{time:.3}"),
+        // A civil time: those go to the last millisecond of the year 9999, jiff's timestamps only to the day before.
+        match EPOCH.checked_add(jiff::SignedDuration::from_millis(self.0)) {
+            Ok(time) => write!(f, "{time:.3}Z"),
             Err(_) => write!(f, "{} ms", self.0),
         }
     }
@@ -102,8 +105,10 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
-        let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-        Ok(Self(time.as_millisecond()))
+        let utc = text.strip_suffix('Z').ok_or_else(|| serde::de::Error::custom("a time ends in Z"))?;
+        let time: jiff::civil::DateTime = utc.parse().map_err(serde::de::Error::custom)?;
+        let since = i64::try_from(time.duration_since(EPOCH).as_millis()).map_err(serde::de::Error::custom)?;
+        Ok(Self(since))
     }
 }
 
@@ -157,7 +162,10 @@ mod tests {
     fn moments_print_with_three_decimals_and_read_back() {
         let time = Timestamp::from_millis(1_795_341_734_120);
         assert_eq!(time.to_string(), "2026-11-22T10:02:14.120Z");
-        let json = serde_json::to_string(&time).expect("a string");
-        assert_eq!(serde_json::from_str::<Timestamp>(&json).expect("a time"), time);
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-31T23:59:59.999Z");
+        for time in [time, Timestamp::MIN, Timestamp::MAX] {
+            let json = serde_json::to_string(&time).expect("a string");
+            assert_eq!(serde_json::from_str::<Timestamp>(&json).expect("a time"), time);
+        }
     }
 }

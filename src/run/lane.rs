@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::handover::Handover;
 use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Offset, Origin, Partition};
 use crate::core::rule::RuleSet;
@@ -22,11 +23,12 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    fn new(rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution) -> Self {
+    fn new(rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution, handover: &Handover) -> Self {
         let origin = Origin::Topic { topic: topic.into(), partition };
+        let left = handover.take(partition, begin.offset());
         let next = Offset(begin.offset().0 - 1).next();
         Self {
-            engine: restore(Engine::new(Arc::clone(rules), origin.clone())),
+            engine: left.unwrap_or_else(|| restore(Engine::new(Arc::clone(rules), origin.clone()))),
             origin,
             next,
             committed: next,
@@ -71,14 +73,24 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    pub(super) fn open(&mut self, rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution) {
-        let lane = Lane::new(rules, topic, partition, begin);
+    /// Begins a partition: with the state that another worker of ours left there, else with an empty one.
+    pub(super) fn open(
+        &mut self,
+        rules: &Arc<RuleSet>,
+        topic: &str,
+        (partition, begin): (Partition, Resolution),
+        handover: &Handover,
+    ) {
+        let lane = Lane::new(rules, topic, partition, begin, handover);
         self.by_partition.insert(partition, lane);
     }
 
-    pub(super) fn close(&mut self, partitions: &[Partition]) {
+    /// Ends partitions; the state of each is left for the next owner, as of its committed offset.
+    pub(super) fn close(&mut self, partitions: &[Partition], handover: &Handover) {
         for partition in partitions {
-            self.by_partition.remove(partition);
+            if let Some(lane) = self.by_partition.remove(partition) {
+                handover.leave(*partition, lane.engine, Offset(lane.committed.get()));
+            }
         }
     }
 
@@ -141,7 +153,7 @@ mod tests {
             rules: Vec::new(),
         }));
         let mut lanes = Lanes::default();
-        lanes.open(&rules, "engagement", Partition(3), begin);
+        lanes.open(&rules, "engagement", (Partition(3), begin), &Handover::default());
         lanes
     }
 
@@ -171,5 +183,18 @@ mod tests {
         assert_eq!(offsets(&lanes), [(3, 0)], "an abort does not forget it");
         lanes.commit();
         assert!(!lanes.have_moved());
+    }
+
+    #[test]
+    fn state_changes_owners_at_exactly_its_committed_offset() {
+        let (handover, here) = (Handover::default(), Partition(3));
+        let mut first = lanes(Resolution::Committed(Offset(7)));
+        first.close(&[here], &handover);
+        assert!(handover.take(here, Offset(8)).is_none(), "another offset is another state");
+        let mut first = lanes(Resolution::Committed(Offset(7)));
+        first.get_mut(here).expect("ours").done(Offset(7));
+        first.close(&[here], &handover);
+        assert!(handover.take(here, Offset(7)).is_some(), "what was not committed does not count");
+        assert!(handover.take(here, Offset(7)).is_none(), "once");
     }
 }

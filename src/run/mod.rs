@@ -6,6 +6,7 @@ mod deliveries;
 pub mod demo;
 mod detect;
 mod encode;
+mod handover;
 mod lane;
 mod round;
 pub mod shown;
@@ -28,6 +29,7 @@ use crate::source::{Known, Probe, ProbeFault, SourceError};
 use crate::telemetry::broker_log::BrokerLog;
 use crate::telemetry::events::Running;
 use crate::telemetry::{HotView, Metrics, Readiness};
+use handover::Handover;
 
 /// Between two questions whether the brokers still answer.
 const WATCH: Duration = Duration::from_secs(5);
@@ -191,6 +193,7 @@ pub(crate) struct Shared {
     pub(crate) hooks: Hooks,
     pub(crate) log: BrokerLog,
     pub(crate) known: Known,
+    pub(crate) handover: Handover,
 }
 
 impl Shared {
@@ -231,7 +234,7 @@ pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<
     hooks.readiness.set_connected(true);
     hooks.readiness.expect(settings.workers + settings.sinks.len());
     let settings = Arc::new(settings);
-    Ok(Some(Prepared { shared: Shared { settings, rules, hooks, log, known }, probe }))
+    Ok(Some(Prepared { shared: Shared { settings, rules, hooks, log, known, handover: Handover::default() }, probe }))
 }
 
 impl Prepared {

@@ -307,7 +307,7 @@ impl Worker {
         let mut positions = Vec::with_capacity(begins.len());
         for (partition, begin) in begins {
             let restoring = Instant::now();
-            self.lanes.open(&self.shared.rules, topic, partition, begin);
+            self.lanes.open(&self.shared.rules, topic, (partition, begin), &self.shared.handover);
             self.shared.hooks.metrics.restored_after(restoring.elapsed().as_secs_f64());
             positions.push((partition, begin.offset()));
         }
@@ -324,7 +324,7 @@ impl Worker {
     }
 
     fn give_back(&mut self, partitions: &[Partition], lost: bool) -> Result<(), RunError> {
-        self.lanes.close(partitions);
+        self.lanes.close(partitions, &self.shared.handover);
         self.reposition.retain(|(partition, _)| !partitions.contains(partition));
         self.member.unassign(partitions).map_err(|e| self.source(e))?;
         Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
@@ -340,6 +340,7 @@ impl Worker {
     fn observe(&mut self, now: Instant) {
         self.observed = now;
         self.outbox.serve();
+        self.shared.handover.clear_old(now);
         let metrics = &self.shared.hooks.metrics;
         for (partition, lane) in self.lanes.iter() {
             self.member.forward(partition);

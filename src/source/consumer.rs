@@ -92,7 +92,8 @@ const PREFERRED: [(&str, &str); 5] = [
     ("queued.max.messages.kbytes", "32768"),
     // A static member that stops for good is missed after this.
     ("session.timeout.ms", "10000"),
-    ("heartbeat.interval.ms", "3000"),
+    // How soon a member hears of a rebalance: its partitions have no owner meanwhile.
+    ("heartbeat.interval.ms", "500"),
     ("fetch.wait.max.ms", "100"),
 ];
 const FIXED: [(&str, &str); 7] = [

@@ -41,12 +41,12 @@ fn what_the_file_leaves_out_has_a_default() {
 }
 
 #[test]
-fn the_prefix_goes_before_every_topic_but_a_named_one_of_events() {
+fn the_prefix_goes_before_every_topic() {
     let topics = read("topics: { prefix: prod., alerts: hot }\n").topics;
     assert_eq!((topics.events.as_str(), topics.alerts.as_str()), ("prod.engagement", "prod.hot"));
     assert_eq!(topics.ops, "prod.hotlead.ops");
     let topics = read("topics: { prefix: prod., events: clicks }\n").topics;
-    assert_eq!((topics.events.as_str(), topics.alerts.as_str()), ("clicks", "prod.hotlead.alerts"));
+    assert_eq!((topics.events.as_str(), topics.alerts.as_str()), ("prod.clicks", "prod.hotlead.alerts"));
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "version: 1\nkafka: {{ brokers: ['{brokers}'] }}\ngroup: {name}\ninstance: a\nstart: earliest\n\
-             topics: {{ prefix: '{name}.', events: {name}.events }}\nrules: rules.yaml\nlead_key: [user_id, anonymous_id]\n\
+             topics: {{ prefix: '{name}.', events: events }}\nrules: rules.yaml\nlead_key: [user_id, anonymous_id]\n\
              workers: 1\nhttp: off\n"
         );
         fs::write(folder.path().join("rules.yaml"), rules).unwrap();

@@ -127,7 +127,6 @@ impl Reader<'_> {
         let mut name = |key: &'static str, default: &str| {
             let view = get(key);
             let name = match &view {
-                Some(view) if key == "events" => self.topic(view, "")?,
                 Some(view) => self.topic(view, &prefix)?,
                 None => format!("{prefix}{default}"),
             };

@@ -56,7 +56,7 @@ pub(in crate::config) static TOPICS: Shape = shape(
     "topics",
     "Names of topics.",
     &[
-        key("prefix", Is::Text, "Goes before each name, but not before events if that is named here."),
+        key("prefix", Is::Text, "Goes before each name."),
         key("events", Is::Text, "Where engagement events come from, keyed by lead. Default engagement."),
         key("alerts", Is::Text, "Where alerts go. Default hotlead.alerts."),
         key("dead_letter", Is::Text, "Where undecodable records go. Default hotlead.dead-letter."),

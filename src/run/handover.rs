@@ -1,0 +1,46 @@
+//! State that changes owners within one process: what one worker gives back, the next one takes, if nothing happened
+//! in between.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::core::engine::Engine;
+use crate::core::ids::{Offset, Partition};
+
+/// A partition that no worker of this process took back within this time belongs to another process.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// Engines of partitions that were given back; a clone is another handle to the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Handover(Arc<Mutex<BTreeMap<Partition, Left>>>);
+
+#[derive(Debug)]
+struct Left {
+    engine: Engine,
+    /// The committed offset, of which the engine is the state.
+    next: Offset,
+    at: Instant,
+}
+
+impl Handover {
+    /// Leaves the state as of a committed offset.
+    pub(super) fn leave(&self, partition: Partition, engine: Engine, next: Offset) {
+        self.with(|left| left.insert(partition, Left { engine, next, at: Instant::now() }));
+    }
+
+    /// The state of exactly this committed offset, if one of our workers left it.
+    pub(super) fn take(&self, partition: Partition, next: Offset) -> Option<Engine> {
+        let left = self.with(|left| left.remove(&partition))?;
+        (left.next == next).then_some(left.engine)
+    }
+
+    /// Drops what nobody took.
+    pub(super) fn clear_old(&self, now: Instant) {
+        self.with(|left| left.retain(|_, left| now.duration_since(left.at) < KEPT));
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<Partition, Left>) -> T) -> T {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
