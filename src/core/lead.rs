@@ -307,3 +307,41 @@ fn index(at: usize) -> u16 {
 fn offset(at: usize) -> u32 {
     u32::try_from(at).expect("limits keep a lead's text under 4 GiB")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the engine does with an event that one count takes.
+    fn take(lead: &mut Lead, id: u64, capacity: usize) {
+        let newest = lead.remember(Timestamp::from_millis(id as i64), 0, id, "");
+        let mut gone: Vec<u16> = lead.no_longer_recent().into_iter().collect();
+        gone.extend(lead.enter_ring(0, capacity, newest));
+        gone.sort_unstable();
+        gone.dedup();
+        gone.iter().rev().for_each(|event| lead.release(*event));
+    }
+
+    #[test]
+    fn a_lead_keeps_the_newest_events_and_what_its_rings_hold() {
+        #[rustfmt::skip]
+        let rows = [
+            // capacity, events, kept, why
+            ( 3,  15, 15, "one less than the ids that are remembered"),
+            ( 3,  16, 16, "as many"),
+            ( 3,  17, 16, "one more: the first goes"),
+            ( 3, 900, 16, "and so on: memory does not grow"),
+            (20,  19, 19, "a longer ring holds what is no longer recent"),
+            (20, 900, 20, "and lets go of its oldest"),
+        ];
+        for (capacity, events, kept, why) in rows {
+            let mut lead = Lead::default();
+            (0..events).for_each(|id| take(&mut lead, id, capacity));
+            let ids: Vec<u64> = lead.events.iter().map(|event| event.id).collect();
+            assert_eq!(ids, (events - kept..events).collect::<Vec<u64>>(), "{why}");
+            let newest: Vec<u64> = lead.ring(0).iter().map(|event| lead.events[usize::from(*event)].id).collect();
+            let in_ring = events.min(capacity as u64);
+            assert_eq!(newest, (events - in_ring..events).collect::<Vec<u64>>(), "{why}: the ring");
+        }
+    }
+}

@@ -77,6 +77,7 @@ mod tests {
         for offset in [5, 6, 9] {
             assert!(tracker.admit(Offset(offset)));
         }
+        assert_eq!((tracker.len(), tracker.is_empty()), (3, false));
         assert_eq!(get(tracker.take_committable()), Some(5), "where it began, so that it begins there again");
         assert!(tracker.done(Offset(6)));
         assert_eq!(get(tracker.take_committable()), None, "5 is under way");
@@ -84,6 +85,7 @@ mod tests {
         assert_eq!(get(tracker.take_committable()), Some(9), "over the gap to 9, not past it");
         assert!(tracker.done(Offset(9)));
         assert_eq!(get(tracker.take_committable()), Some(10));
+        assert_eq!((tracker.len(), tracker.is_empty()), (0, true));
         assert!(!tracker.done(Offset(9)), "done already");
         assert!(!tracker.admit(Offset(9)), "seen again after a fetch that overlaps");
         assert_eq!(get(tracker.take_committable()), None);

@@ -1,6 +1,7 @@
 //! Leads' lives, read top to bottom: each row one event, what was decided, and why. Every boundary of rules.md has a row
 //! on it and one a step past it.
 
+mod evidence;
 mod stage;
 
 use serde_json::json;
@@ -176,6 +177,23 @@ fn suppressions_hold_say_who_and_let_go() {
 }
 
 #[test]
+fn a_latch_ends_its_span_after_the_event_that_set_it() {
+    let rules = "
+signals: { demo: { on: track, name: Demo }, asked: { on: track, name: Asked } }
+suppress: { rest: { when: { signal: asked }, for: 1h } }
+rules: [ { id: demo, when: { signal: demo }, cooldown: 0s } ]
+";
+    let demo = || track("Demo");
+    #[rustfmt::skip]
+    plays(&mut Stage::new(rules), vec![
+        (0,        track("Asked"), "",                         "touches no rule"),
+        (0,        demo(),         "demo: suppressed by rest", "its start is included"),
+        (HOUR - 1, demo(),         "demo: suppressed by rest", "a millisecond before its end"),
+        (HOUR,     demo(),         "demo: fire",               "its end is not included"),
+    ]);
+}
+
+#[test]
 fn a_competitor_is_held_as_long_as_it_is_one() {
     let mut stage = Stage::new(HOLDS);
     #[rustfmt::skip]
@@ -263,6 +281,11 @@ fn what_says_nothing_new_is_unmatched_and_moves_no_clock() {
         (11, page("/pricing"), "surge: below_threshold", "the clock stands at 10"),
     ]);
     assert_eq!(stage.clock(), 11);
+    assert_eq!(stage.leads(), 1);
+    stage.event(12, json!({ "type": "page", "page": { "path": "/blog" }, "lead": { "user_id": "u2" } }));
+    assert_eq!(stage.leads(), 1, "an unmatched event leaves no state");
+    stage.event(12, json!({ "type": "page", "page": { "path": "/pricing" }, "lead": { "user_id": "u2" } }));
+    assert_eq!(stage.leads(), 2);
 }
 
 #[test]

@@ -88,6 +88,11 @@ impl Stage {
         self.out.time.as_millis() - START
     }
 
+    /// Leads with state.
+    pub fn leads(&self) -> usize {
+        self.engine.leads()
+    }
+
     /// Whether the last event's time was clamped.
     pub fn clamped(&self) -> bool {
         self.out.clamped
