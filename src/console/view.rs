@@ -143,12 +143,18 @@ impl View {
         self.tell(&mut state, "alert", card.get().into());
     }
 
+    /// Whether an event that was seen would be shown: ask before going to the length of describing it.
+    pub fn has_room(&self) -> bool {
+        self.seen_since_tick.load(Ordering::Relaxed) < SEEN_PER_TICK
+    }
+
     /// An event of a lead was seen. More than a page could show are dropped.
     pub fn seen(&self, lead: &str, time: Timestamp, label: &str, outcome: &'static str, decisions: &[Decided<&str>]) {
-        // Relaxed: it is a rough budget, nothing is published by it.
-        if self.seen_since_tick.fetch_add(1, Ordering::Relaxed) >= SEEN_PER_TICK {
+        if !self.has_room() {
             return;
         }
+        // Relaxed: it is a rough budget, nothing is published by it.
+        self.seen_since_tick.fetch_add(1, Ordering::Relaxed);
         let mut state = self.lock();
         state.newest = state.newest.max(time);
         let lead = state.lead(lead);

@@ -7,6 +7,9 @@ use crate::core::rule::RuleSet;
 
 /// Shows what became of one event.
 pub fn seen(view: &View, rules: &RuleSet, event: &Event<'_>, outputs: &Outputs) {
+    if !view.has_room() {
+        return;
+    }
     let decided = |decision: &Decision| name(rules, decision);
     let decisions: Vec<Decided<&str>> = outputs.decisions.iter().filter_map(decided).collect();
     view.seen(event.lead, event.time, event.label(), outputs.outcome.name(), &decisions);
