@@ -1,0 +1,214 @@
+//! What an event costs from bytes to decisions: beside `serde_json`, with few and many rules, and in allocations.
+//!
+//! The machine may be busy, so what is compared runs in turns within one process, over the same events, and the figure
+//! is the median of the turns.
+
+mod rival;
+mod stream;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use hotlead::backtest::Backtest;
+use hotlead::backtest::summary::Summary;
+use hotlead::codec::{Decoder, Record};
+use hotlead::core::engine::{Engine, Input, Outputs};
+use hotlead::core::ids::{Origin, Partition};
+use hotlead::core::rule::RuleSet;
+use stream::Stream;
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promise is the one that is asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Events of one turn: few enough to stay in the processor's caches, as a batch of a consumer does.
+const TURN: usize = 1000;
+
+fn main() {
+    beside_serde_json();
+    by_rules();
+    allocations();
+    backtest();
+}
+
+/// Everything from bytes to decisions.
+struct Ours {
+    decoder: Decoder,
+    engine: Engine,
+    outputs: Outputs,
+    position: i64,
+}
+
+impl Ours {
+    fn new(rules: RuleSet) -> Self {
+        let decoder = Decoder::new(rules.fields(), &stream::LEAD_KEY);
+        let origin = Origin::Topic { topic: "engagement".into(), partition: Partition(0) };
+        Self { decoder, engine: Engine::new(Arc::new(rules), origin), outputs: Outputs::default(), position: 0 }
+    }
+
+    /// One record; answers with the number of its alerts.
+    fn take(&mut self, value: &[u8]) -> usize {
+        self.position += 1;
+        let record = Record { value: Some(value), ..Record::default() };
+        let event = self.decoder.decode(record).expect("an event");
+        let input = Input::Event { event: &event, position: self.position, record_time: Some(event.time) };
+        self.engine.step(input, &mut self.outputs);
+        self.outputs.alerts.len()
+    }
+
+    /// A batch, with one commit at its end as live.
+    fn turn(&mut self, events: &[Vec<u8>]) -> usize {
+        let alerts = events.iter().map(|event| self.take(black_box(event))).sum();
+        self.engine.commit();
+        alerts
+    }
+
+    /// Decoding alone.
+    fn decode(&mut self, events: &[Vec<u8>]) -> usize {
+        let mut read = |value| {
+            let record = Record { value: Some(black_box(value)), ..Record::default() };
+            black_box(self.decoder.decode(record).expect("an event")).lead.len()
+        };
+        events.iter().map(|event| read(event)).sum()
+    }
+}
+
+/// Nanoseconds for each of the events.
+fn timed<T>(events: &[Vec<u8>], work: impl FnOnce(&[Vec<u8>]) -> T) -> f64 {
+    let started = Instant::now();
+    black_box(work(events));
+    started.elapsed().as_nanos() as f64 / events.len() as f64
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn beside_serde_json() {
+    const LEADS: u64 = 10_000;
+    let mut stream = Stream::new(LEADS, 1000);
+    let mut ours = Ours::new(stream::rules(20));
+    for _ in 0..300 {
+        ours.turn(&stream.take(TURN));
+    }
+    let names = ["serde_json, same fields", "serde_json, seven fields", "decode", "decode + step"];
+    let mut costs: [Vec<f64>; 4] = Default::default();
+    let (mut ratios, mut bytes) = (Vec::new(), 0);
+    for turn in 0..400 {
+        let events = stream.take(TURN);
+        bytes += events.iter().map(Vec::len).sum::<usize>();
+        // Each takes the first place in turn, when the events have just been written.
+        for place in 0..4 {
+            let which = (turn + place) % 4;
+            costs[which].push(match which {
+                0 => timed(&events, rival::same_fields),
+                1 => timed(&events, rival::seven_fields),
+                2 => timed(&events, |events| ours.decode(events)),
+                _ => timed(&events, |events| ours.turn(events)),
+            });
+        }
+        ratios.push(costs[3][turn] / costs[0][turn]);
+    }
+    println!("an event of {} bytes, 20 rules, {LEADS} leads: median ns an event", bytes / 400 / TURN);
+    for (name, costs) in names.iter().zip(&mut costs) {
+        println!("  {name:<26} {:>6.0}", median(costs));
+    }
+    println!("  decode + step / serde_json {:>6.2}", median(&mut ratios));
+}
+
+fn by_rules() {
+    let mut stream = Stream::new(10_000, 1000);
+    let mut engines = [
+        ("1 rule", Ours::new(stream::rules(1))),
+        ("20 rules", Ours::new(stream::rules(20))),
+        ("200 rules, 20 of them read", Ours::new(stream::rules(200))),
+        ("1 rule on every /docs", Ours::new(stream::rules_on_one_signal(1))),
+        ("20 rules on every /docs", Ours::new(stream::rules_on_one_signal(20))),
+        ("200 rules on every /docs", Ours::new(stream::rules_on_one_signal(200))),
+    ];
+    let mut costs: [Vec<f64>; 6] = Default::default();
+    for turn in 0..300 {
+        let events = stream.take(TURN);
+        for ((_, ours), costs) in engines.iter_mut().zip(&mut costs) {
+            let cost = timed(&events, |events| ours.turn(events));
+            if turn >= 200 {
+                costs.push(cost);
+            }
+        }
+    }
+    println!("decode + step by rules: median ns an event");
+    for ((name, _), costs) in engines.iter().zip(&mut costs) {
+        println!("  {name:<26} {:>6.0}", median(costs));
+    }
+}
+
+/// Over leads whose windows are full: what grows has grown.
+fn allocations() {
+    let mut stream = Stream::new(50, 20_000);
+    let mut ours = Ours::new(stream::rules(20));
+    for _ in 0..200 {
+        ours.turn(&stream.take(TURN));
+    }
+    let (mut silent, mut alerts, mut at_alerts, mut total) = (0, 0, 0, 0);
+    for _ in 0..50 {
+        for event in &stream.take(TURN) {
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            let fired = ours.take(event);
+            ours.engine.commit();
+            let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+            *(if fired == 0 { &mut silent } else { &mut at_alerts }) += made;
+            alerts += fired as u64;
+            total += 1;
+        }
+    }
+    println!("allocations after warm-up, over {total} events: {silent} in events without an alert,");
+    println!("  {:.1} for each of the {alerts} alerts", at_alerts as f64 / alerts.max(1) as f64);
+}
+
+fn backtest() {
+    const EVENTS: usize = 200_000;
+    let mut file = Vec::new();
+    for event in Stream::new(100_000, 100).take(EVENTS) {
+        file.extend_from_slice(&event);
+        file.push(b'\n');
+    }
+    let rules = Arc::new(stream::rules(20));
+    let mut rates: Vec<f64> = (0..7)
+        .map(|_| {
+            let started = Instant::now();
+            let mut summary = Summary::new(&rules);
+            let mut backtest = Backtest::new(Arc::clone(&rules), &stream::LEAD_KEY, "events.ndjson");
+            backtest.run(file.as_slice(), &mut summary).expect("memory can be read");
+            black_box(&summary);
+            EVENTS as f64 / started.elapsed().as_secs_f64()
+        })
+        .collect();
+    println!("backtest: {:.2} M events/s, median of 7 over {EVENTS} events", median(&mut rates) / 1e6);
+}
