@@ -161,14 +161,24 @@ impl Stream {
         Self { only_signals: true, ..Self::new(leads, step_ms) }
     }
 
+    /// The same later: after so many events.
+    pub fn after(self, made: u64) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The next event, of this lead.
+    pub fn event_of(&mut self, lead: u64) -> Vec<u8> {
+        let mut out = String::with_capacity(420);
+        self.write(lead, &mut out);
+        out.into_bytes()
+    }
+
     /// The next so many events, of leads in sessions.
     pub fn take(&mut self, count: usize) -> Vec<Vec<u8>> {
         (0..count)
             .map(|_| {
                 let lead = self.pick_lead();
-                let mut out = String::with_capacity(420);
-                self.write(lead, &mut out);
-                out.into_bytes()
+                self.event_of(lead)
             })
             .collect()
     }
