@@ -193,30 +193,23 @@ impl Engine {
     /// Takes one input in and writes what it gave to `out`, replacing what was there.
     pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
         let Input::Event { event, position, record_time } = input;
-        let rules = Arc::clone(&self.rules);
-        let latest = record_time.map(|time| (time, time + rules.spec().max_future_skew));
+        let latest = record_time.map(|time| (time, time + self.rules.spec().max_future_skew));
         let ahead = latest.filter(|(_, latest)| event.time > *latest);
         let time = ahead.map_or(event.time, |(record_time, _)| record_time);
         out.time = time;
         out.clamped = ahead.is_some();
         out.decisions.clear();
         out.alerts.clear();
-        out.outcome = self.take(&rules, event, position, time, out);
+        out.outcome = self.take(event, position, time, out);
     }
 
     /// The order of outcomes is that of rules.md 1.
-    fn take(
-        &mut self,
-        rules: &RuleSet,
-        event: &Event<'_>,
-        position: i64,
-        time: Timestamp,
-        out: &mut Outputs,
-    ) -> Outcome {
+    fn take(&mut self, event: &Event<'_>, position: i64, time: Timestamp, out: &mut Outputs) -> Outcome {
+        let Self { rules, origin, origin_hash, leads, hands } = self;
+        let rules: &RuleSet = rules;
         if let Some(by) = rules.ignore.iter().position(|filter| filter.takes(event)) {
             return Outcome::Ignored(by as u16);
         }
-        let hands = &mut self.hands;
         rules.index.find(event, &mut hands.signals, &mut hands.text);
         let carried = |(_, of): &(u16, &Trait)| !matches!(event.fields.get(of.field), Value::Absent);
         hands.traits.clear();
@@ -224,7 +217,7 @@ impl Engine {
         if hands.signals.is_empty() && hands.traits.is_empty() {
             return Outcome::Unmatched;
         }
-        let found = self.leads.find(event.lead);
+        let found = leads.find(event.lead);
         let place = found.map(|(place, _)| place);
         match found {
             Some((_, state)) => {
@@ -238,7 +231,7 @@ impl Engine {
         }
         let id = match event.id {
             Some(id) => event_id_hash(event.id_scope, id),
-            None => xxh3_64_with_seed(&position.to_le_bytes(), self.origin_hash),
+            None => xxh3_64_with_seed(&position.to_le_bytes(), *origin_hash),
         };
         if lead.remembers(id) {
             return Outcome::Duplicate;
@@ -251,12 +244,12 @@ impl Engine {
         let now = lead.clock.map_or(time, |clock| clock.max(time));
         out.time = now;
         let arrival = Arrival { event, position, time, id, now };
-        apply(rules, &self.origin, hands, &arrival, out);
+        apply(rules, origin, hands, &arrival, out);
         hands.bytes.clear();
         snapshot::write(&hands.lead, &mut hands.bytes);
         match place {
-            Some(place) => self.leads.replace(place, &hands.bytes),
-            None => self.leads.insert(event.lead, &hands.bytes),
+            Some(place) => leads.replace(place, &hands.bytes),
+            None => leads.insert(event.lead, &hands.bytes),
         }
         Outcome::Applied
     }
@@ -349,10 +342,8 @@ fn enter(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arrival<'_
 
 /// Switches suppressions and flags: the newest mark by event time stands (rules.md 21, 23).
 fn set_latches(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arrival<'_>) {
-    for (number, hold) in (0..).zip(&rules.holds) {
-        if !hold.latches() {
-            continue;
-        }
+    for number in rules.latches.iter().copied() {
+        let hold = &rules.holds[usize::from(number)];
         let Some(on) = Moment::new(rules, lead, arrival.now, signals).switches(hold) else {
             continue;
         };

@@ -23,6 +23,15 @@ pub(super) struct Remembered {
 pub(super) struct Ring {
     pub count: u16,
     pub len: u16,
+    /// Where it begins in [`Lead::refs`].
+    pub start: u32,
+}
+
+impl Ring {
+    fn range(self) -> std::ops::Range<usize> {
+        let start = self.start as usize;
+        start..start + usize::from(self.len)
+    }
 }
 
 /// An event that earned points: one of the newest of its group.
@@ -75,6 +84,7 @@ pub(super) struct Lead {
     /// In the order in which they were applied.
     pub events: Vec<Remembered>,
     pub labels: Vec<Label>,
+    /// Ascending by count.
     pub rings: Vec<Ring>,
     /// Indices of events: the rings one after the other.
     pub refs: Vec<u16>,
@@ -150,31 +160,25 @@ impl Lead {
 
     /// The events of one count, oldest first.
     pub fn ring(&self, count: u16) -> &[u16] {
-        let mut start = 0;
-        for ring in &self.rings {
-            let end = start + usize::from(ring.len);
-            if ring.count == count {
-                return &self.refs[start..end];
-            }
-            start = end;
+        match self.find_ring(count) {
+            Ok(at) => &self.refs[self.rings[at].range()],
+            Err(_) => &[],
         }
-        &[]
+    }
+
+    fn find_ring(&self, count: u16) -> Result<usize, usize> {
+        self.rings.binary_search_by_key(&count, |ring| ring.count)
     }
 
     /// Puts an event, the one applied last, into a count's ring of at most `capacity`, unless it is older than all of a
     /// full one. Answers with the event that had to go.
     pub fn enter_ring(&mut self, count: u16, capacity: usize, event: u16) -> Option<u16> {
-        let mut start = 0;
-        let known = self.rings.iter().position(|ring| {
-            let found = ring.count == count;
-            start += if found { 0 } else { usize::from(ring.len) };
-            found
+        let at = self.find_ring(count).unwrap_or_else(|at| {
+            let start = self.rings.get(at).map_or(offset(self.refs.len()), |next| next.start);
+            self.rings.insert(at, Ring { count, len: 0, start });
+            at
         });
-        let at = known.unwrap_or_else(|| {
-            self.rings.push(Ring { count, len: 0 });
-            self.rings.len() - 1
-        });
-        let len = usize::from(self.rings[at].len);
+        let (start, len) = (self.rings[at].start as usize, usize::from(self.rings[at].len));
         let time = self.events[usize::from(event)].time;
         let refs = &self.refs[start..start + len];
         // Of equal times the later applied is newer.
@@ -183,6 +187,7 @@ impl Lead {
         if len < capacity {
             self.refs.insert(start + place, event);
             self.rings[at].len += 1;
+            self.rings[at + 1..].iter_mut().for_each(|later| later.start += 1);
             return None;
         }
         if place == 0 {

@@ -31,6 +31,8 @@ pub struct RuleSet {
     pub(super) fit: Vec<Fit>,
     /// Suppressions in file order, then flags in file order.
     pub(super) holds: Vec<Hold>,
+    /// Those of [`Self::holds`] that latch.
+    pub(super) latches: Vec<u16>,
     /// In file order.
     pub(super) rules: Vec<Rule>,
 }
@@ -148,7 +150,9 @@ impl RuleSet {
         let Names { fields, traits, signals, filters, counts, groups, sums, points, fit, .. } = names;
         let mut fields = fields;
         let ignore = spec.ignore.iter().map(|entry| Filter::compile(&entry.filter, &mut fields)).collect();
+        let latching = (0..).zip(&holds).filter(|(_, hold)| hold.latches());
         Self {
+            latches: latching.map(|(number, _)| number).collect(),
             ignore,
             index: Index::new(filters),
             fields,

@@ -3,11 +3,16 @@
 //! Fixed-width little-endian fields, so that a lead whose windows are full keeps its size from event to event. A bit
 //! for each section says whether it is there. Times and positions take 48 bits: milliseconds to the year 9999,
 //! 281 million million records a partition.
+//!
+//! Nearly every lead is *narrow*: its events lie within 49 days and 4 billion records, and no list of its events,
+//! labels and rings has more than 255 members. Then an event takes 17 bytes and not 22, an index one and not two: a
+//! lead with five events about 175 bytes and not 215.
 
 use super::event::{Shape, Slot};
 use super::lead::{Contribution, Episode, Label, Lead, Mark, Remembered, Remembrance, Ring};
+use super::limits::MAX_LABEL;
 use super::score::Sum;
-use super::time::Timestamp;
+use super::time::{Span, Timestamp};
 
 const EVENTS: u8 = 1;
 const RINGS: u8 = 2;
@@ -15,6 +20,7 @@ const SUMS: u8 = 4;
 const TRAITS: u8 = 8;
 const MARKS: u8 = 16;
 const EPISODES: u8 = 32;
+const NARROW: u8 = 64;
 
 /// Why bytes are no lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +38,24 @@ pub(super) fn write(lead: &Lead, out: &mut Vec<u8>) {
         (EPISODES, lead.episodes.is_empty()),
     ];
     there.iter().filter(|(_, empty)| !empty).for_each(|(bit, _)| sections |= bit);
+    let base = Base::of(lead);
+    sections |= if base.narrow { NARROW } else { 0 };
     out.push(sections);
-    put_time(out, lead.clock.unwrap_or_default());
+    put_time(out, base.clock);
     if sections & EVENTS != 0 {
-        write_events(lead, out);
+        write_events(lead, base, out);
     }
     if sections & RINGS != 0 {
-        put_len(out, lead.rings.len());
+        put_index(out, base.narrow, index(lead.rings.len()));
         for ring in &lead.rings {
-            put16(out, ring.count);
-            put16(out, ring.len);
+            put_index(out, base.narrow, ring.count);
+            put_index(out, base.narrow, ring.len);
         }
-        lead.refs.iter().for_each(|event| put16(out, *event));
+        if base.narrow {
+            out.extend(lead.refs.iter().map(|event| *event as u8));
+        } else {
+            out.extend(lead.refs.iter().flat_map(|event| event.to_le_bytes()));
+        }
     }
     if sections & SUMS != 0 {
         write_score(lead, out);
@@ -69,7 +81,7 @@ pub(super) fn write(lead: &Lead, out: &mut Vec<u8>) {
     }
 }
 
-fn write_events(lead: &Lead, out: &mut Vec<u8>) {
+fn write_events(lead: &Lead, base: Base, out: &mut Vec<u8>) {
     // Labels are numbered anew, in the order of their first use: those that no event has any longer are left out, so
     // a lead's text never grows for long.
     const UNSEEN: u16 = u16::MAX;
@@ -82,29 +94,120 @@ fn write_events(lead: &Lead, out: &mut Vec<u8>) {
         }
     };
     let mut kept = 0;
-    put_len(out, lead.events.len());
-    for event in &lead.events {
-        let label = &mut renamed[usize::from(event.label)];
+    let mut rename = |label: u16| {
+        let label = &mut renamed[usize::from(label)];
         if *label == UNSEEN {
             *label = kept;
             kept += 1;
         }
-        let mut bytes = [0; EVENT];
-        bytes[..6].copy_from_slice(&event.time.as_millis().to_le_bytes()[..6]);
-        bytes[6..12].copy_from_slice(&event.position.to_le_bytes()[..6]);
-        bytes[12..20].copy_from_slice(&event.id.to_le_bytes());
-        bytes[20..].copy_from_slice(&label.to_le_bytes());
-        out.extend_from_slice(&bytes);
+        *label
+    };
+    put_index(out, base.narrow, index(lead.events.len()));
+    put48(out, base.position);
+    let start = out.len();
+    if base.narrow {
+        out.resize(start + lead.events.len() * NARROW_EVENT, 0);
+        let (places, _) = out[start..].as_chunks_mut();
+        for (place, event) in places.iter_mut().zip(&lead.events) {
+            *place = base.narrow(event, rename(event.label));
+        }
+    } else {
+        out.resize(start + lead.events.len() * WIDE_EVENT, 0);
+        let (places, _) = out[start..].as_chunks_mut();
+        for (place, event) in places.iter_mut().zip(&lead.events) {
+            *place = wide(event, rename(event.label));
+        }
     }
-    put16(out, kept);
+    write_labels(lead, base, kept, renamed, out);
+}
+
+/// The lengths, then all the text in one piece: it is checked in one piece too.
+fn write_labels(lead: &Lead, base: Base, kept: u16, renamed: &[u16], out: &mut Vec<u8>) {
+    const _: () = assert!(MAX_LABEL <= u8::MAX as usize);
+    put_index(out, base.narrow, kept);
+    let lengths = out.len();
+    out.resize(lengths + usize::from(kept), 0);
     let mut next = 0;
     for event in &lead.events {
         let label = usize::from(event.label);
         if renamed[label] == next {
             let Label { start, end } = lead.labels[label];
-            put_text(out, &lead.text.as_bytes()[start as usize..end as usize]);
+            out[lengths + usize::from(next)] = (end - start) as u8;
+            out.extend_from_slice(&lead.text.as_bytes()[start as usize..end as usize]);
             next += 1;
         }
+    }
+}
+
+/// What a lead's narrow events are told from.
+#[derive(Clone, Copy)]
+struct Base {
+    narrow: bool,
+    /// The lead's clock: no event is newer.
+    clock: Timestamp,
+    /// The lowest position of an event.
+    position: i64,
+}
+
+impl Base {
+    fn of(lead: &Lead) -> Self {
+        let clock = lead.clock.unwrap_or_default();
+        let (mut oldest, mut lowest, mut highest) = (clock, i64::MAX, i64::MIN);
+        for event in &lead.events {
+            oldest = oldest.min(event.time);
+            lowest = lowest.min(event.position);
+            highest = highest.max(event.position);
+        }
+        let fits = |distance: i64| distance <= i64::from(u32::MAX);
+        let few = |len: usize| len <= usize::from(u8::MAX);
+        let narrow = fits((clock - oldest).as_millis())
+            && fits(highest.saturating_sub(lowest))
+            && few(lead.events.len())
+            && few(lead.labels.len())
+            && few(lead.rings.len())
+            && lead.rings.iter().all(|ring| few(usize::from(ring.count)) && few(usize::from(ring.len)));
+        Self { narrow, clock, position: if lead.events.is_empty() { 0 } else { lowest } }
+    }
+
+    fn narrow(self, event: &Remembered, label: u16) -> [u8; NARROW_EVENT] {
+        let mut bytes = [0; NARROW_EVENT];
+        bytes[..4].copy_from_slice(&((self.clock - event.time).as_millis() as u32).to_le_bytes());
+        bytes[4..8].copy_from_slice(&((event.position - self.position) as u32).to_le_bytes());
+        bytes[8..16].copy_from_slice(&event.id.to_le_bytes());
+        bytes[16] = label as u8;
+        bytes
+    }
+
+    fn read_narrow(self, bytes: &[u8; NARROW_EVENT]) -> Remembered {
+        let (words, rest) = bytes.as_chunks::<4>();
+        let word = |n: usize| u32::from_le_bytes(words[n]);
+        Remembered {
+            time: self.clock - Span::from_millis(i64::from(word(0))),
+            position: self.position + i64::from(word(1)),
+            id: u64::from(word(2)) | u64::from(word(3)) << 32,
+            label: u16::from(rest[0]),
+        }
+    }
+}
+
+const NARROW_EVENT: usize = 17;
+const WIDE_EVENT: usize = 22;
+
+fn wide(event: &Remembered, label: u16) -> [u8; WIDE_EVENT] {
+    let mut bytes = [0; WIDE_EVENT];
+    bytes[..6].copy_from_slice(&event.time.as_millis().to_le_bytes()[..6]);
+    bytes[6..12].copy_from_slice(&event.position.to_le_bytes()[..6]);
+    bytes[12..20].copy_from_slice(&event.id.to_le_bytes());
+    bytes[20..].copy_from_slice(&label.to_le_bytes());
+    bytes
+}
+
+fn read_wide(bytes: &[u8; WIDE_EVENT]) -> Remembered {
+    Remembered {
+        time: Timestamp::from_millis(u48(&bytes[..6])),
+        position: u48(&bytes[6..12]),
+        id: u64::from_le_bytes(bytes[12..20].try_into().expect("eight bytes")),
+        label: u16::from_le_bytes([bytes[20], bytes[21]]),
     }
 }
 
@@ -145,29 +248,19 @@ fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
     }
 }
 
-const EVENT: usize = 22;
-
 /// Replaces `lead` with what the bytes say.
 pub(super) fn read(bytes: &[u8], lead: &mut Lead) -> Result<(), Broken> {
     lead.clear();
     let mut bytes = Bytes(bytes);
     let sections = bytes.u8()?;
-    lead.clock = Some(bytes.time()?);
+    let narrow = sections & NARROW != 0;
+    let clock = bytes.time()?;
+    lead.clock = Some(clock);
     if sections & EVENTS != 0 {
-        read_events(&mut bytes, lead)?;
+        read_events(&mut bytes, narrow, clock, lead)?;
     }
     if sections & RINGS != 0 {
-        let mut refs = 0;
-        for _ in 0..bytes.u16()? {
-            let ring = Ring { count: bytes.u16()?, len: bytes.u16()? };
-            refs += usize::from(ring.len);
-            lead.rings.push(ring);
-        }
-        let refs = bytes.take(refs * 2)?.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
-        lead.refs.extend(refs);
-        if lead.refs.iter().any(|event| usize::from(*event) >= lead.events.len()) {
-            return Err(Broken);
-        }
+        read_rings(&mut bytes, narrow, lead)?;
     }
     if sections & SUMS != 0 {
         for _ in 0..bytes.u16()? {
@@ -203,21 +296,58 @@ pub(super) fn read(bytes: &[u8], lead: &mut Lead) -> Result<(), Broken> {
     bytes.0.is_empty().then_some(()).ok_or(Broken)
 }
 
-fn read_events(bytes: &mut Bytes<'_>, lead: &mut Lead) -> Result<(), Broken> {
-    let count = usize::from(bytes.u16()?);
-    let events = bytes.take(count * EVENT)?.chunks_exact(EVENT).map(|event| Remembered {
-        time: Timestamp::from_millis(u48(&event[..6])),
-        position: u48(&event[6..12]),
-        id: u64::from_le_bytes(event[12..20].try_into().expect("eight bytes")),
-        label: u16::from_le_bytes([event[20], event[21]]),
-    });
-    lead.events.extend(events);
-    for _ in 0..bytes.u16()? {
-        let (start, end) = read_text(bytes, &mut lead.text)?;
-        lead.labels.push(Label { start, end });
+fn read_events(bytes: &mut Bytes<'_>, narrow: bool, clock: Timestamp, lead: &mut Lead) -> Result<(), Broken> {
+    let count = usize::from(bytes.index(narrow)?);
+    let base = Base { narrow, clock, position: u48(bytes.take(6)?) };
+    if narrow {
+        let (events, _) = bytes.take(count * NARROW_EVENT)?.as_chunks();
+        lead.events.extend(events.iter().map(|event| base.read_narrow(event)));
+    } else {
+        let (events, _) = bytes.take(count * WIDE_EVENT)?.as_chunks();
+        lead.events.extend(events.iter().map(read_wide));
     }
+    read_labels(bytes, narrow, lead)?;
     let known = |event: &Remembered| usize::from(event.label) < lead.labels.len();
     lead.events.iter().all(known).then_some(()).ok_or(Broken)
+}
+
+fn read_labels(bytes: &mut Bytes<'_>, narrow: bool, lead: &mut Lead) -> Result<(), Broken> {
+    let count = usize::from(bytes.index(narrow)?);
+    let lengths = bytes.take(count)?;
+    let len = lengths.iter().map(|len| usize::from(*len)).sum();
+    let text = std::str::from_utf8(bytes.take(len)?).map_err(|_| Broken)?;
+    let mut start = lead.text.len();
+    lead.text.push_str(text);
+    for len in lengths {
+        let end = start + usize::from(*len);
+        if !lead.text.is_char_boundary(end) {
+            return Err(Broken);
+        }
+        lead.labels.push(Label { start: start as u32, end: end as u32 });
+        start = end;
+    }
+    Ok(())
+}
+
+fn read_rings(bytes: &mut Bytes<'_>, narrow: bool, lead: &mut Lead) -> Result<(), Broken> {
+    let mut start = 0;
+    for _ in 0..bytes.index(narrow)? {
+        let ring = Ring { count: bytes.index(narrow)?, len: bytes.index(narrow)?, start };
+        start += u32::from(ring.len);
+        // They are looked up by halves.
+        if lead.rings.last().is_some_and(|before| before.count >= ring.count) {
+            return Err(Broken);
+        }
+        lead.rings.push(ring);
+    }
+    if narrow {
+        lead.refs.extend(bytes.take(start as usize)?.iter().map(|event| u16::from(*event)));
+    } else {
+        let (refs, _) = bytes.take(start as usize * 2)?.as_chunks();
+        lead.refs.extend(refs.iter().map(|event| u16::from_le_bytes(*event)));
+    }
+    let known = |event: &u16| usize::from(*event) < lead.events.len();
+    lead.refs.iter().all(known).then_some(()).ok_or(Broken)
 }
 
 fn read_value(bytes: &mut Bytes<'_>, lead: &mut Lead, top: bool) -> Result<Slot, Broken> {
@@ -291,6 +421,11 @@ impl<'a> Bytes<'a> {
         Ok(u16::from_le_bytes([bytes[0], bytes[1]]))
     }
 
+    /// An index or length as [`put_index`] writes it.
+    fn index(&mut self, narrow: bool) -> Result<u16, Broken> {
+        if narrow { self.u8().map(u16::from) } else { self.u16() }
+    }
+
     fn u64(&mut self) -> Result<u64, Broken> {
         Ok(u64::from_le_bytes(self.take(8)?.try_into().expect("eight bytes")))
     }
@@ -310,8 +445,21 @@ fn put16(out: &mut Vec<u8>, number: u16) {
     out.extend_from_slice(&number.to_le_bytes());
 }
 
+/// A small number; narrow ones were found to fit a byte.
+fn put_index(out: &mut Vec<u8>, narrow: bool, number: u16) {
+    if narrow {
+        out.push(number as u8);
+    } else {
+        put16(out, number);
+    }
+}
+
+fn index(len: usize) -> u16 {
+    u16::try_from(len).expect("limits keep a lead's lists under 65,536")
+}
+
 fn put_len(out: &mut Vec<u8>, len: usize) {
-    put16(out, u16::try_from(len).expect("limits keep a lead's lists under 65,536"));
+    put16(out, index(len));
 }
 
 fn put_text(out: &mut Vec<u8>, text: &[u8]) {
@@ -320,5 +468,9 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn put_time(out: &mut Vec<u8>, time: Timestamp) {
-    out.extend_from_slice(&time.as_millis().to_le_bytes()[..6]);
+    put48(out, time.as_millis());
+}
+
+fn put48(out: &mut Vec<u8>, number: i64) {
+    out.extend_from_slice(&number.to_le_bytes()[..6]);
 }
