@@ -51,8 +51,11 @@ pub struct Assigned<'a> {
 }
 
 impl Assigned<'_> {
-    /// Logs it.
+    /// Logs it, unless there was nothing to get yet: others give back first.
     pub fn tell(&self) {
+        if self.partitions.is_empty() {
+            return;
+        }
         info!(worker = self.worker, partitions = %list(self.partitions), "partitions assigned");
     }
 }
