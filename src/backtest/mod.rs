@@ -12,7 +12,7 @@ use crate::codec::{DeadLetter, Decoder, Record};
 use crate::core::engine::{Engine, Input, Outputs};
 use crate::core::event::{Event, FieldPath};
 use crate::core::ids::{Origin, Partition};
-use crate::core::limits::MAX_RECORD;
+use crate::core::limits::{MAX_RECORD, MOST_IN_HAND};
 use crate::core::rule::RuleSet;
 
 /// Is told what became of each line.
@@ -123,7 +123,11 @@ impl Backtest {
             Ok(event) => {
                 let input = Input::Event { event: &event, position, record_time: time };
                 engine.step(input, &mut self.outputs);
-                engine.commit();
+                // Nothing is ever undone: what has changed only has to go to rest now and then.
+                if engine.changed() >= MOST_IN_HAND {
+                    engine.stage();
+                    engine.commit();
+                }
                 observer.event(&seen, &event, &self.outputs)
             }
             Err(letter) => observer.dead_letter(&seen, &letter),

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use super::lead::Lead;
 use super::matching;
 use super::rule::{Condition, Hold, RuleSet};
-use super::score::{self};
+use super::score::{self, Sum};
 use super::spec::Tenths;
 use super::time::Timestamp;
 
@@ -88,9 +88,11 @@ impl<'a> Moment<'a> {
 
     /// A group's points, faded but not capped.
     pub fn group_sum(&self, group: usize) -> f64 {
-        let sums = self.lead.sums.iter().map(|(sum, value)| (&self.rules.sums[usize::from(*sum)], value));
+        // Points of entries that the file no longer has are kept, but do not count.
+        let known = |(entry, sum): &'a (u16, Sum)| Some((self.rules.points.get(usize::from(*entry))?, sum));
+        let sums = self.lead.sums.iter().filter_map(known);
         let own = sums.filter(|(of, _)| usize::from(of.group) == group);
-        own.map(|(of, value)| value.value(of.half_life, self.now)).sum()
+        own.map(|(of, sum)| sum.value(of.half_life, self.now)).sum()
     }
 
     /// What a group's cap leaves of its sum.

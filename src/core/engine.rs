@@ -15,7 +15,6 @@ use super::lead::{Episode, Lead, Mark};
 use super::leads::Leads;
 use super::matching;
 use super::rule::{RuleSet, Trait};
-use super::snapshot;
 use super::time::Timestamp;
 
 /// What the engine can be told.
@@ -132,13 +131,12 @@ pub struct Engine {
     /// Of the coordinates, for events without an id.
     origin_hash: u64,
     leads: Leads,
-    hands: Hands,
+    scratch: Scratch,
 }
 
 /// What a step works with, reused from step to step.
 #[derive(Debug, Default)]
-struct Hands {
-    lead: Lead,
+struct Scratch {
     /// Signals that the event carries.
     signals: Vec<u16>,
     /// Traits that the event sets.
@@ -148,7 +146,6 @@ struct Hands {
     /// Events that may have lost their last reference.
     gone: Vec<u16>,
     text: String,
-    bytes: Vec<u8>,
 }
 
 /// An event about to be applied.
@@ -167,7 +164,7 @@ impl Engine {
     /// An engine that has seen nothing.
     pub fn new(rules: Arc<RuleSet>, origin: Origin) -> Self {
         let origin_hash = xxh3_64(origin.source(0).as_bytes());
-        Self { rules, origin, origin_hash, leads: Leads::default(), hands: Hands::default() }
+        Self { rules, origin, origin_hash, leads: Leads::default(), scratch: Scratch::default() }
     }
 
     /// The rules in force.
@@ -180,7 +177,17 @@ impl Engine {
         self.leads.len()
     }
 
-    /// Makes everything since the last call permanent: an abort after this does not undo it.
+    /// Leads that have changed since the last [`Self::stage`].
+    pub fn changed(&self) -> usize {
+        self.leads.changed()
+    }
+
+    /// Gathers what has changed since the last call, for the next [`Self::commit`].
+    pub fn stage(&mut self) {
+        self.leads.stage();
+    }
+
+    /// Makes what is staged permanent: an abort after this does not undo it.
     pub fn commit(&mut self) {
         self.leads.commit();
     }
@@ -205,27 +212,21 @@ impl Engine {
 
     /// The order of outcomes is that of rules.md 1.
     fn take(&mut self, event: &Event<'_>, position: i64, time: Timestamp, out: &mut Outputs) -> Outcome {
-        let Self { rules, origin, origin_hash, leads, hands } = self;
+        let Self { rules, origin, origin_hash, leads, scratch } = self;
         let rules: &RuleSet = rules;
         if let Some(by) = rules.ignore.iter().position(|filter| filter.takes(event)) {
             return Outcome::Ignored(by as u16);
         }
-        rules.index.find(event, &mut hands.signals, &mut hands.text);
+        rules.index.find(event, &mut scratch.signals, &mut scratch.text);
         let carried = |(_, of): &(u16, &Trait)| !matches!(event.fields.get(of.field), Value::Absent);
-        hands.traits.clear();
-        hands.traits.extend((0..).zip(&rules.traits).filter(carried).map(|(number, _)| number));
-        if hands.signals.is_empty() && hands.traits.is_empty() {
+        scratch.traits.clear();
+        scratch.traits.extend((0..).zip(&rules.traits).filter(carried).map(|(number, _)| number));
+        if scratch.signals.is_empty() && scratch.traits.is_empty() {
             return Outcome::Unmatched;
         }
-        let found = leads.find(event.lead);
-        let place = found.map(|(place, _)| place);
-        match found {
-            Some((_, state)) => {
-                snapshot::read(state, &mut hands.lead).expect("the engine wrote this lead's state itself");
-            }
-            None => hands.lead.clear(),
-        }
-        let lead = &mut hands.lead;
+        // A lead that is taken for the first time is changed below: it knows no id and no trait yet.
+        let grip = leads.take(event.lead);
+        let lead = leads.lead(grip);
         if lead.clock.is_some_and(|clock| time - clock > rules.spec().forget_after) {
             lead.clear();
         }
@@ -237,27 +238,29 @@ impl Engine {
             return Outcome::Duplicate;
         }
         let newer_known = |number: &u16| lead.traits.iter().any(|known| known.trait_ == *number && known.time > time);
-        hands.traits.retain(|number| !newer_known(number));
-        if hands.signals.is_empty() && hands.traits.is_empty() {
+        scratch.traits.retain(|number| !newer_known(number));
+        if scratch.signals.is_empty() && scratch.traits.is_empty() {
             return Outcome::Unmatched;
         }
         let now = lead.clock.map_or(time, |clock| clock.max(time));
         out.time = now;
         let arrival = Arrival { event, position, time, id, now };
-        apply(rules, origin, hands, &arrival, out);
-        hands.bytes.clear();
-        snapshot::write(&hands.lead, &mut hands.bytes);
-        match place {
-            Some(place) => leads.replace(place, &hands.bytes),
-            None => leads.insert(event.lead, &hands.bytes),
-        }
+        apply(rules, origin, lead, scratch, &arrival, out);
+        leads.note_change(grip);
         Outcome::Applied
     }
 }
 
 /// Before-evaluation, the event itself, latches, after-evaluation (design.md 3).
-fn apply(rules: &RuleSet, origin: &Origin, hands: &mut Hands, arrival: &Arrival<'_>, out: &mut Outputs) {
-    let Hands { lead, signals, traits, touched, gone, .. } = hands;
+fn apply(
+    rules: &RuleSet,
+    origin: &Origin,
+    lead: &mut Lead,
+    scratch: &mut Scratch,
+    arrival: &Arrival<'_>,
+    out: &mut Outputs,
+) {
+    let Scratch { signals, traits, touched, gone, .. } = scratch;
     touch(rules, lead, signals, traits, arrival.event, touched);
     end_episodes(rules, lead, touched, arrival.now);
     enter(rules, lead, signals, arrival, gone);
@@ -326,13 +329,10 @@ fn enter(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arrival<'_
         }
         for number in &signal.points {
             let entry = &rules.points[usize::from(*number)];
-            let of = &rules.sums[usize::from(entry.sum)];
-            let group = |points: u16| {
-                let sum = rules.points[usize::from(points)].sum;
-                rules.sums[usize::from(sum)].group
-            };
-            gone.extend(lead.contribute(*number, newest, |other| group(other) == of.group));
-            lead.sum(entry.sum, now).add(entry.points, of.half_life, time, now);
+            let same_group =
+                |other: u16| rules.points.get(usize::from(other)).is_some_and(|of| of.group == entry.group);
+            gone.extend(lead.contribute(*number, newest, same_group));
+            lead.sum(*number, now).add(entry.points, entry.half_life, time, now);
         }
     }
     gone.sort_unstable();

@@ -28,17 +28,15 @@ fn score_lines(moment: &Moment<'_>, origin: &Origin) -> Vec<Evidence> {
     let mut caps = Vec::new();
     for (number, group) in moment.rules.groups.iter().enumerate() {
         let sum = moment.group_sum(number);
-        let listed = moment.lead.contributions.iter().filter(|c| {
-            let entry = &moment.rules.points[usize::from(c.points)];
-            usize::from(moment.rules.sums[usize::from(entry.sum)].group) == number
+        let listed = moment.lead.contributions.iter().filter_map(|c| {
+            let entry = moment.rules.points.get(usize::from(c.points))?;
+            (usize::from(entry.group) == number).then_some((entry, c.event))
         });
         let mut earlier = sum;
-        for contribution in listed {
-            let entry = &moment.rules.points[usize::from(contribution.points)];
-            let event = &moment.lead.events[usize::from(contribution.event)];
-            let points = present(moment, entry, event);
+        for (entry, event) in listed {
+            let points = present(moment, entry, &moment.lead.events[usize::from(event)]);
             earlier -= points;
-            lines.push(Line { points, event: Some((entry.signal, contribution.event)), label: String::new() });
+            lines.push(Line { points, event: Some((entry.signal, event)), label: String::new() });
         }
         if round(earlier).0 != 0 {
             lines.push(Line { points: earlier, event: None, label: format!("earlier ({})", group.name) });
@@ -107,8 +105,7 @@ fn event_lines(moment: &Moment<'_>, condition: &Condition, origin: &Origin) -> V
 
 /// What is left of an event's points.
 fn present(moment: &Moment<'_>, entry: &super::rule::Points, event: &Remembered) -> f64 {
-    let half_life = moment.rules.sums[usize::from(entry.sum)].half_life;
-    entry.points.as_points() * decay(half_life, moment.now - event.time)
+    entry.points.as_points() * decay(entry.half_life, moment.now - event.time)
 }
 
 fn shown(moment: &Moment<'_>, signal: u16, event: u16, points: Tenths, origin: &Origin) -> Evidence {

@@ -3,7 +3,7 @@
 //! The buffers are reused from event to event. At rest a lead is a string of bytes ([`super::snapshot`]).
 
 use super::event::{Fields, Shape, Slot, Value};
-use super::limits::{LISTED_CONTRIBUTIONS, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
+use super::limits::{LISTED_CONTRIBUTIONS, LOOSE_TEXT, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
 use super::score::Sum;
 use super::time::Timestamp;
 
@@ -90,7 +90,7 @@ pub(super) struct Lead {
     pub refs: Vec<u16>,
     /// Per group the newest few, oldest first by event time.
     pub contributions: Vec<Contribution>,
-    /// Index of the sum, and its points.
+    /// Index of the points entry, and what it has earned.
     pub sums: Vec<(u16, Sum)>,
     pub traits: Vec<Remembrance>,
     pub marks: Vec<Mark>,
@@ -99,6 +99,8 @@ pub(super) struct Lead {
     pub text: String,
     /// Items of list traits.
     pub items: Vec<Slot>,
+    /// [`Self::weight`] when nothing was in it that nothing refers to.
+    pub tight: usize,
 }
 
 /// A label's range in [`Lead::text`].
@@ -123,6 +125,17 @@ impl Lead {
         self.episodes.clear();
         self.text.clear();
         self.items.clear();
+        self.tight = 0;
+    }
+
+    /// Bytes, roughly, of what only grows while the lead is in hand.
+    pub fn weight(&self) -> usize {
+        self.text.len() + size_of_val(&*self.labels) + size_of_val(&*self.items)
+    }
+
+    /// Whether most of its text may be of labels and traits that are gone.
+    pub fn is_loose(&self) -> bool {
+        self.weight() > 2 * self.tight + LOOSE_TEXT
     }
 
     /// Whether the id is remembered: of the events applied last, of a ring's entry, of a rule's last opening event
@@ -274,11 +287,11 @@ impl Lead {
         Slot { shape, start, end: offset(self.text.len()) }
     }
 
-    /// One sum of points, from nothing at `now` if it is new.
-    pub fn sum(&mut self, sum: u16, now: Timestamp) -> &mut Sum {
-        let known = self.sums.iter().position(|(known, _)| *known == sum);
+    /// What a points entry has earned, from nothing at `now` if it is new.
+    pub fn sum(&mut self, points: u16, now: Timestamp) -> &mut Sum {
+        let known = self.sums.iter().position(|(known, _)| *known == points);
         let at = known.unwrap_or_else(|| {
-            self.sums.push((sum, Sum { points: 0.0, at: now }));
+            self.sums.push((points, Sum { points: 0.0, at: now }));
             self.sums.len() - 1
         });
         &mut self.sums[at].1

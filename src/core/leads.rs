@@ -1,14 +1,21 @@
-//! All leads of one partition: found by key, kept at rest, and put back as they were when a round is aborted.
+//! All leads of one partition: found by key, in hand while their events come, at rest as of the last commit.
+//!
+//! A lead that is touched is taken in hand: its bytes are read once, and from then on events change lists, not bytes.
+//! Before a commit what has changed is staged: written to bytes, which are also what the changelog takes. The commit
+//! puts them to rest. So the bytes at rest are always those of the committed offset, and an aborted round is undone by
+//! dropping what is in hand.
+
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// A place in the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place(u32);
+use super::lead::Lead;
+use super::limits::{FEWEST_IN_HAND, LEADS_FOR_ONE_IN_HAND, MOST_IN_HAND};
+use super::snapshot;
 
-/// The number of no round: an entry that has it was changed in none that could be undone.
-const NO_ROUND: u32 = u32::MAX;
+/// Of an entry whose lead is not in hand.
+const AT_REST: u32 = u32::MAX;
 
 /// Leads by key.
 #[derive(Debug, Default)]
@@ -17,26 +24,47 @@ pub(super) struct Leads {
     entries: Vec<Entry>,
     /// Entries of leads that are gone.
     free: Vec<u32>,
-    round: u32,
-    undo: Vec<Undo>,
-    undo_bytes: Vec<u8>,
+    hands: Vec<Hand>,
+    /// Hands with a lead that has changed since it was staged last, in the order of the first change.
+    changed: Vec<u32>,
+    /// What the next commit puts to rest.
+    staged: Vec<Staged>,
+    bytes: Vec<u8>,
+    /// The hand to be asked next when one is needed.
+    next: usize,
 }
 
-/// The key's length in two bytes, the key, the state; then room to grow.
+/// The key's length in two bytes, the key, the state as of the last commit (nothing for a lead that is not committed
+/// yet); then room to grow.
 #[derive(Debug, Default)]
 struct Entry {
     bytes: Box<[u8]>,
     used: u32,
-    /// The round in which it was last changed.
-    round: u32,
+    /// Where it is in [`Leads::hands`], or [`AT_REST`].
+    hand: u32,
+}
+
+/// A lead taken in hand, or none; its lists are reused.
+#[derive(Debug, Default)]
+struct Hand {
+    lead: Lead,
+    place: Option<u32>,
+    changed: bool,
+    staged: bool,
+    /// Used since it was asked last whether it could go.
+    used: bool,
 }
 
 #[derive(Debug)]
-struct Undo {
+struct Staged {
     place: u32,
-    /// Where its bytes before the round lie; `None` if it was not there.
-    before: Option<std::ops::Range<usize>>,
+    /// Of [`Leads::bytes`].
+    range: Range<usize>,
 }
+
+/// A lead in hand; good until the next one is taken.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grip(usize);
 
 impl Entry {
     fn key(&self) -> &[u8] {
@@ -48,12 +76,28 @@ impl Entry {
         &self.bytes[2 + self.key().len()..self.used as usize]
     }
 
-    /// Replaces all bytes; the allocation is kept unless it is too small.
+    fn of(key: &[u8]) -> Self {
+        let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes");
+        let mut entry = Self { hand: AT_REST, ..Self::default() };
+        entry.set([&len.to_le_bytes(), key, &[]]);
+        entry
+    }
+
+    /// Replaces the state; the allocation is kept unless it is too small.
+    fn set_state(&mut self, state: &[u8]) {
+        let head = self.used as usize - self.state().len();
+        if self.bytes.len() >= head + state.len() {
+            self.bytes[head..head + state.len()].copy_from_slice(state);
+            self.used = (head + state.len()) as u32;
+        } else {
+            let old = std::mem::take(&mut self.bytes);
+            self.set([&old[..head], state, &[]]);
+        }
+    }
+
     fn set(&mut self, parts: [&[u8]; 3]) {
         let used: usize = parts.iter().map(|part| part.len()).sum();
-        if self.bytes.len() < used {
-            self.bytes = vec![0; roomy(used)].into();
-        }
+        self.bytes = vec![0; roomy(used)].into();
         let mut at = 0;
         for part in parts {
             self.bytes[at..at + part.len()].copy_from_slice(part);
@@ -63,7 +107,7 @@ impl Entry {
     }
 }
 
-/// A little room, so that a growing lead does not move at each event: what the allocator would round up to anyway. Its
+/// A little room, so that a growing lead does not move at each commit: what the allocator would round up to anyway. Its
 /// blocks are multiples of 16 bytes of which it keeps 8; asking for multiples of 16 would waste 8 bytes a lead.
 fn roomy(used: usize) -> usize {
     (used + 8).next_multiple_of(16) - 8
@@ -79,157 +123,289 @@ impl Leads {
         self.places.len()
     }
 
-    /// Where a lead is, and its state.
-    pub fn find(&self, key: &str) -> Option<(Place, &[u8])> {
-        let key = key.as_bytes();
-        let place = *self.places.find(hash(key), |place| self.entries[*place as usize].key() == key)?;
-        Some((Place(place), self.entries[place as usize].state()))
+    /// Leads whose changes are not staged yet.
+    pub fn changed(&self) -> usize {
+        self.changed.len()
     }
 
-    /// Replaces the state of a lead that is there.
-    pub fn replace(&mut self, place: Place, state: &[u8]) {
-        self.keep_before(place);
-        let entry = &mut self.entries[place.0 as usize];
-        let head = entry.used as usize - entry.state().len();
-        if entry.bytes.len() >= head + state.len() {
-            entry.bytes[head..head + state.len()].copy_from_slice(state);
-            entry.used = (head + state.len()) as u32;
-        } else {
-            let old = std::mem::take(&mut entry.bytes);
-            entry.set([&old[..head], state, &[]]);
-        }
-    }
-
-    /// Adds a lead that is not there.
-    pub fn insert(&mut self, key: &str, state: &[u8]) {
+    /// Takes a lead in hand, whether it was there before or not. One that was not is a lead from now on: it has to be
+    /// changed.
+    pub fn take(&mut self, key: &str) -> Grip {
         let key = key.as_bytes();
-        let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes");
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.entries.push(Entry::default());
-            u32::try_from(self.entries.len() - 1).expect("limits keep the leads of a partition under 4 billion")
-        });
-        let entry = &mut self.entries[place as usize];
-        entry.set([&len.to_le_bytes(), key, state]);
-        entry.round = self.round;
-        self.undo.push(Undo { place, before: None });
+        let hash = hash(key);
         let entries = &self.entries;
-        self.places.insert_unique(hash(key), place, |place| hash(entries[*place as usize].key()));
+        let known = self.places.find(hash, |place| entries[*place as usize].key() == key).copied();
+        let place = known.unwrap_or_else(|| self.add(hash, key));
+        let at = match self.entries[place as usize].hand {
+            AT_REST => self.read(place),
+            at => at as usize,
+        };
+        self.hands[at].used = true;
+        Grip(at)
     }
 
-    /// Notes the state before the round, the first time that the round changes it.
-    fn keep_before(&mut self, place: Place) {
-        let entry = &mut self.entries[place.0 as usize];
-        if entry.round != self.round {
-            entry.round = self.round;
-            let start = self.undo_bytes.len();
-            self.undo_bytes.extend_from_slice(&entry.bytes[..entry.used as usize]);
-            self.undo.push(Undo { place: place.0, before: Some(start..self.undo_bytes.len()) });
+    fn add(&mut self, hash: u64, key: &[u8]) -> u32 {
+        let entry = Entry::of(key);
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.entries[place as usize] = entry;
+                place
+            }
+            None => {
+                self.entries.push(entry);
+                u32::try_from(self.entries.len() - 1).expect("limits keep the leads of a partition under 4 billion")
+            }
+        };
+        let entries = &self.entries;
+        self.places.insert_unique(hash, place, |place| self::hash(entries[*place as usize].key()));
+        place
+    }
+
+    /// Takes in hand what lies at rest.
+    fn read(&mut self, place: u32) -> usize {
+        let at = self.empty_hand();
+        let (entry, hand) = (&mut self.entries[place as usize], &mut self.hands[at]);
+        match entry.state() {
+            [] => hand.lead.clear(),
+            state => snapshot::read(state, &mut hand.lead).expect("the engine wrote this lead's state itself"),
         }
+        entry.hand = at as u32;
+        hand.place = Some(place);
+        at
     }
 
-    /// Makes everything since the last call permanent.
-    pub fn commit(&mut self) {
-        self.undo.clear();
-        self.undo_bytes.clear();
-        // Entries of 4 billion rounds ago would look like the present round's: their undo would be missed. At a
-        // thousand rounds a second that is 49 days, so they are marked anew instead.
-        self.round += 1;
-        if self.round == NO_ROUND {
-            self.round = 0;
-            self.entries.iter_mut().for_each(|entry| entry.round = NO_ROUND);
-        }
-    }
-
-    /// Puts every lead back to where it was at the last [`Self::commit`].
-    pub fn roll_back(&mut self) {
-        for Undo { place, before } in self.undo.drain(..).rev() {
-            let entry = &mut self.entries[place as usize];
-            if let Some(range) = before {
-                entry.set([&self.undo_bytes[range], &[], &[]]);
+    /// A hand that holds nothing, or whose lead has not been used for longest, roughly.
+    fn empty_hand(&mut self) -> usize {
+        let busy = self.changed.len() + self.staged.len();
+        // One of five that are asked can go, the second time round at the latest.
+        while self.hands.len() >= self.most_hands() + busy + busy / 4 {
+            let at = self.next % self.hands.len();
+            self.next = at + 1;
+            let hand = &mut self.hands[at];
+            if hand.changed || hand.staged || std::mem::take(&mut hand.used) {
                 continue;
             }
-            let found = self.places.find_entry(hash(entry.key()), |other| *other == place);
-            if let Ok(found) = found {
-                found.remove();
+            if let Some(place) = hand.place.take() {
+                self.entries[place as usize].hand = AT_REST;
             }
-            *entry = Entry::default();
-            self.free.push(place);
+            return at;
         }
-        self.commit();
+        self.hands.push(Hand::default());
+        self.hands.len() - 1
+    }
+
+    fn most_hands(&self) -> usize {
+        (self.len() / LEADS_FOR_ONE_IN_HAND).clamp(FEWEST_IN_HAND, MOST_IN_HAND)
+    }
+
+    /// The lead in hand.
+    pub fn lead(&mut self, Grip(at): Grip) -> &mut Lead {
+        &mut self.hands[at].lead
+    }
+
+    /// Notes that the lead in hand was changed.
+    pub fn note_change(&mut self, Grip(at): Grip) {
+        let hand = &mut self.hands[at];
+        if !std::mem::replace(&mut hand.changed, true) {
+            self.changed.push(at as u32);
+        }
+        if hand.lead.is_loose() {
+            let start = self.bytes.len();
+            snapshot::write(&hand.lead, &mut self.bytes);
+            snapshot::read(&self.bytes[start..], &mut hand.lead).expect("what was just written can be read");
+            self.bytes.truncate(start);
+        }
+    }
+
+    /// Writes to bytes what has changed: the next commit puts it to rest.
+    pub fn stage(&mut self) {
+        for at in self.changed.drain(..) {
+            let hand = &mut self.hands[at as usize];
+            let start = self.bytes.len();
+            snapshot::write(&hand.lead, &mut self.bytes);
+            (hand.changed, hand.staged) = (false, true);
+            let place = hand.place.expect("a changed lead is in hand");
+            self.staged.push(Staged { place, range: start..self.bytes.len() });
+        }
+    }
+
+    /// Keys and bytes of what is staged.
+    pub fn staged(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.staged
+            .iter()
+            .map(|Staged { place, range }| (self.entries[*place as usize].key(), &self.bytes[range.clone()]))
+    }
+
+    /// Puts to rest what is staged.
+    pub fn commit(&mut self) {
+        for Staged { place, range } in self.staged.drain(..) {
+            let entry = &mut self.entries[place as usize];
+            entry.set_state(&self.bytes[range]);
+            self.hands[entry.hand as usize].staged = false;
+        }
+        self.bytes.clear();
+        self.shrink();
+    }
+
+    /// A round that touched many leads took many hands: a share of those above the usual number goes with each commit.
+    fn shrink(&mut self) {
+        let surplus = self.hands.len().saturating_sub(self.most_hands());
+        for _ in 0..surplus.div_ceil(16) {
+            match self.hands.last() {
+                Some(hand) if !hand.changed && !hand.staged => {}
+                _ => return,
+            }
+            if let Some(place) = self.hands.pop().and_then(|hand| hand.place) {
+                self.entries[place as usize].hand = AT_REST;
+            }
+        }
+    }
+
+    /// Forgets all changes since the last [`Self::commit`], staged or not.
+    pub fn roll_back(&mut self) {
+        self.changed.clear();
+        self.staged.clear();
+        self.bytes.clear();
+        for at in 0..self.hands.len() {
+            let hand = &mut self.hands[at];
+            if !hand.changed && !hand.staged {
+                continue;
+            }
+            (hand.changed, hand.staged) = (false, false);
+            let place = hand.place.take().expect("a changed lead is in hand");
+            self.entries[place as usize].hand = AT_REST;
+            if self.entries[place as usize].state().is_empty() {
+                self.remove(place);
+            }
+        }
+    }
+
+    fn remove(&mut self, place: u32) {
+        let found = self.places.find_entry(hash(self.entries[place as usize].key()), |other| *other == place);
+        if let Ok(found) = found {
+            found.remove();
+        }
+        self.entries[place as usize] = Entry::default();
+        self.free.push(place);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
 
-    fn state(leads: &Leads, key: &str) -> Option<Vec<u8>> {
-        leads.find(key).map(|(_, state)| state.to_vec())
+    use super::*;
+    use crate::core::time::Timestamp;
+
+    /// What the engine does: takes the lead, and applies an event.
+    fn touch(leads: &mut Leads, key: &str, ms: i64) {
+        let grip = leads.take(key);
+        let lead = leads.lead(grip);
+        lead.clock = Some(Timestamp::from_millis(ms));
+        lead.remember(Timestamp::from_millis(ms), ms, ms as u64, "/pricing");
+        leads.note_change(grip);
     }
 
-    fn put(leads: &mut Leads, key: &str, new: &[u8]) {
-        match leads.find(key) {
-            Some((place, _)) => leads.replace(place, new),
-            None => leads.insert(key, new),
+    fn times(leads: &mut Leads, key: &str) -> Vec<i64> {
+        let grip = leads.take(key);
+        leads.lead(grip).events.iter().map(|event| event.time.as_millis()).collect()
+    }
+
+    fn commit(leads: &mut Leads) {
+        leads.stage();
+        leads.commit();
+    }
+
+    #[test]
+    fn what_is_staged_is_what_changed_and_the_commit_keeps_it() {
+        let mut leads = Leads::default();
+        touch(&mut leads, "a", 1);
+        touch(&mut leads, "b", 2);
+        touch(&mut leads, "a", 3);
+        leads.stage();
+        let keys: Vec<_> = leads.staged().map(|(key, _)| key.to_vec()).collect();
+        assert_eq!(keys, [b"a", b"b"], "each lead once, in the order of the first change");
+        leads.commit();
+        touch(&mut leads, "b", 4);
+        leads.roll_back();
+        leads.stage();
+        assert_eq!(leads.staged().count(), 0);
+        assert_eq!((times(&mut leads, "a"), times(&mut leads, "b")), (vec![1, 3], vec![2]));
+    }
+
+    /// Goal: what changes while a commit is under way belongs to the next one, and an abort undoes both.
+    #[test]
+    fn events_may_come_between_staging_and_commit() {
+        for aborted in [false, true] {
+            let mut leads = Leads::default();
+            touch(&mut leads, "a", 1);
+            leads.stage();
+            touch(&mut leads, "a", 2);
+            touch(&mut leads, "b", 3);
+            if aborted {
+                leads.roll_back();
+                assert_eq!(leads.len(), 0, "nothing was ever committed");
+                continue;
+            }
+            leads.commit();
+            leads.roll_back();
+            assert_eq!(leads.len(), 1, "only the second round is undone");
+            assert_eq!(times(&mut leads, "a"), [1]);
         }
     }
 
     #[test]
-    fn a_round_can_be_undone() {
+    fn a_lead_in_hand_does_not_gather_text() {
         let mut leads = Leads::default();
-        put(&mut leads, "a", b"one");
-        leads.commit();
-        put(&mut leads, "a", b"two, and so long that it has to move to a larger allocation");
-        put(&mut leads, "a", b"three");
-        put(&mut leads, "b", b"new");
-        leads.roll_back();
-        assert_eq!(state(&leads, "a").as_deref(), Some(&b"one"[..]));
-        assert_eq!(state(&leads, "b"), None);
-        assert_eq!(leads.len(), 1);
-        put(&mut leads, "b", b"again");
-        leads.commit();
-        leads.roll_back();
-        assert_eq!(state(&leads, "b").as_deref(), Some(&b"again"[..]), "a committed round stays");
+        for n in 0..20_000 {
+            let grip = leads.take("a");
+            let lead = leads.lead(grip);
+            lead.clock = Some(Timestamp::from_millis(n));
+            lead.remember(Timestamp::from_millis(n), n, n as u64, &format!("/page/{n}"));
+            lead.no_longer_recent().into_iter().for_each(|event| lead.release(event));
+            leads.note_change(grip);
+        }
+        let grip = leads.take("a");
+        assert!(leads.lead(grip).text.len() < 8192, "{} bytes", leads.lead(grip).text.len());
     }
 
-    /// Goal: a round can be undone although its number was in use before. Method: a lead of the first round, and the
-    /// number set twice to where it is about to start anew.
     #[test]
-    fn the_numbers_of_rounds_may_start_anew() {
+    fn hands_follow_what_a_round_touches() {
         let mut leads = Leads::default();
-        put(&mut leads, "a", b"one");
-        leads.commit();
-        leads.round = u32::MAX - 1;
-        leads.commit();
-        leads.commit();
-        leads.round = u32::MAX - 1;
-        leads.commit();
-        put(&mut leads, "a", b"two");
-        leads.roll_back();
-        assert_eq!(state(&leads, "a").as_deref(), Some(&b"one"[..]));
+        (0..5000).for_each(|n| touch(&mut leads, &format!("lead-{n}"), n));
+        assert!(leads.hands.len() >= 5000, "what has changed stays in hand");
+        commit(&mut leads);
+        (0..200).for_each(|_| commit(&mut leads));
+        assert_eq!(leads.hands.len(), leads.most_hands(), "and goes when it is at rest");
+        for n in (0..5000).step_by(7) {
+            assert_eq!(times(&mut leads, &format!("lead-{n}")), [n]);
+        }
+        assert_eq!(leads.hands.len(), leads.most_hands(), "looking takes no more hands");
     }
 
     proptest::proptest! {
         /// Against a plain map that is copied at each commit.
         #[test]
-        fn like_a_map_with_copies(steps in proptest::collection::vec((0u8..12, 0u8..6, 0usize..60), 0..120)) {
+        fn like_a_map_with_copies(steps in proptest::collection::vec((0u8..12, 0u32..150), 0..600)) {
             let mut leads = Leads::default();
-            let mut now = std::collections::BTreeMap::new();
+            let mut now: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+            let mut staged: Option<BTreeMap<_, _>> = None;
             let mut committed = now.clone();
-            for (what, key, len) in steps {
+            for (n, (what, key)) in (0..).zip(steps) {
                 match what {
-                    0 => { leads.commit(); committed = now.clone(); }
-                    1 => { leads.roll_back(); now = committed.clone(); }
+                    0 if staged.is_none() => { leads.stage(); staged = Some(now.clone()); }
+                    0 => { leads.commit(); committed = staged.take().unwrap_or_default(); }
+                    1 if key < 20 => { leads.roll_back(); now = committed.clone(); staged = None; }
                     _ => {
-                        let (key, value) = (format!("lead-{key}"), vec![what; len]);
-                        put(&mut leads, &key, &value);
-                        now.insert(key, value);
+                        let key = format!("lead-{key}");
+                        touch(&mut leads, &key, n);
+                        now.entry(key).or_default().push(n);
                     }
                 }
-                for key in (0..6).map(|key| format!("lead-{key}")) {
-                    proptest::prop_assert_eq!(state(&leads, &key), now.get(&key).cloned());
-                }
                 proptest::prop_assert_eq!(leads.len(), now.len());
+            }
+            for (key, expected) in now {
+                proptest::prop_assert_eq!(times(&mut leads, &key), expected, "{}", key);
             }
         }
     }

@@ -23,9 +23,7 @@ pub struct RuleSet {
     pub(super) counts: Vec<Count>,
     /// Groups of points in file order, then those without a group, then the negative ones.
     pub(super) groups: Vec<Group>,
-    /// Each pair of group and half-life once.
-    pub(super) sums: Vec<SumOf>,
-    /// In file order.
+    /// In file order; each has a sum of its own in a lead, so that an edit of one leaves the others' points alone.
     pub(super) points: Vec<Points>,
     /// In file order.
     pub(super) fit: Vec<Fit>,
@@ -70,19 +68,13 @@ pub(super) struct Group {
     pub cap: Option<Tenths>,
 }
 
-/// Points of one group that fade alike.
-#[derive(Debug, PartialEq)]
-pub(super) struct SumOf {
-    pub group: u16,
-    pub half_life: Option<Span>,
-}
-
 /// Points for a signal.
 #[derive(Debug)]
 pub(super) struct Points {
     pub signal: u16,
     pub points: Tenths,
-    pub sum: u16,
+    pub group: u16,
+    pub half_life: Option<Span>,
 }
 
 /// Points for a trait.
@@ -147,7 +139,7 @@ impl RuleSet {
         let rules: Vec<Rule> = spec.rules.iter().map(|rule| names.rule(rule, &spec)).collect();
         names.scoring(&spec);
         names.touch(&rules);
-        let Names { fields, traits, signals, filters, counts, groups, sums, points, fit, .. } = names;
+        let Names { fields, traits, signals, filters, counts, groups, points, fit, .. } = names;
         let mut fields = fields;
         let ignore = spec.ignore.iter().map(|entry| Filter::compile(&entry.filter, &mut fields)).collect();
         let latching = (0..).zip(&holds).filter(|(_, hold)| hold.latches());
@@ -160,7 +152,6 @@ impl RuleSet {
             traits,
             counts,
             groups,
-            sums,
             points,
             fit,
             holds,
@@ -196,7 +187,6 @@ struct Names<'a> {
     filters: Vec<Filter>,
     counts: Vec<Count>,
     groups: Vec<Group>,
-    sums: Vec<SumOf>,
     points: Vec<Points>,
     fit: Vec<Fit>,
 }
@@ -211,7 +201,6 @@ impl<'a> Names<'a> {
             filters: Vec::new(),
             counts: Vec::new(),
             groups: Vec::new(),
-            sums: Vec::new(),
             points: Vec::new(),
             fit: Vec::new(),
         };
@@ -311,14 +300,10 @@ impl<'a> Names<'a> {
                 None if entry.points.0 > 0 => scoring.groups.len(),
                 None => scoring.groups.len() + 1,
             };
-            let sum = SumOf { group: index(group), half_life: entry.half_life };
-            let sum = self.sums.iter().position(|known| *known == sum).unwrap_or_else(|| {
-                self.sums.push(sum);
-                self.sums.len() - 1
-            });
             let signal = self.signal(&entry.signal);
             self.signals[usize::from(signal)].points.push(index(self.points.len()));
-            self.points.push(Points { signal, points: entry.points, sum: index(sum) });
+            let (points, half_life) = (entry.points, entry.half_life);
+            self.points.push(Points { signal, points, group: index(group), half_life });
         }
         for entry in &scoring.fit {
             let trait_ = self.trait_(&entry.trait_name);

@@ -113,6 +113,16 @@ impl Lanes {
         moved.map(|(partition, lane)| (partition, lane.next))
     }
 
+    /// Leads that the next commit writes down.
+    pub(super) fn changed(&self) -> usize {
+        self.by_partition.values().map(|lane| lane.engine.changed()).sum()
+    }
+
+    /// Gathers what the next commit writes down.
+    pub(super) fn stage(&mut self) {
+        self.by_partition.values_mut().for_each(|lane| lane.engine.stage());
+    }
+
     /// The round is on the topics.
     pub(super) fn commit(&mut self) {
         for lane in self.by_partition.values_mut() {
@@ -168,6 +178,7 @@ mod tests {
         lanes.get_mut(Partition(3)).expect("open").done(Offset(10));
         lanes.get_mut(Partition(3)).expect("open").done(Offset(14));
         assert_eq!(offsets(&lanes), [(3, 15)]);
+        lanes.stage();
         lanes.commit();
         assert_eq!(offsets(&lanes), []);
         lanes.get_mut(Partition(3)).expect("open").done(Offset(15));

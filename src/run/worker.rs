@@ -9,7 +9,7 @@ use super::lane::Lanes;
 use super::round::{Pace, Round};
 use super::{Mode, RunError, Shared, now_ms};
 use crate::core::ids::{Offset, Partition};
-use crate::core::limits::PLAIN_RECORD;
+use crate::core::limits::{MAX_ROUND_LEADS, PLAIN_RECORD};
 use crate::sink::{Delivery, Outbox, PublishError};
 use crate::source::{Change, MAX_BATCH, Member, Polled, SourceError};
 use crate::telemetry::Labels;
@@ -108,7 +108,7 @@ impl Worker {
             let now = Instant::now();
             self.round.note_time(now);
             self.pace.moved = self.lanes.have_moved();
-            if self.round.is_due(now, &self.pace) {
+            if self.round.is_due(now, &self.pace) || self.lanes.changed() >= MAX_ROUND_LEADS {
                 self.commit()?;
             }
             if now.duration_since(self.observed) >= OBSERVE {
@@ -187,6 +187,7 @@ impl Worker {
             return Ok(());
         }
         let started = Instant::now();
+        self.lanes.stage();
         match self.publish() {
             Ok(()) => {
                 self.committed(started);

@@ -88,23 +88,12 @@ impl Ours {
         events.iter().map(|event| self.take(black_box(event))).sum()
     }
 
-    /// A batch for good.
-    fn keep(&mut self, events: &[Vec<u8>]) {
-        self.turn(events);
+    /// A batch and its commit.
+    fn round(&mut self, events: &[Vec<u8>]) -> usize {
+        let alerts = self.turn(events);
+        self.engine.stage();
         self.engine.commit();
-    }
-
-    /// Takes the batch in once and puts the leads back: when it comes again, what has to grow has grown.
-    fn warm_up(&mut self, events: &[Vec<u8>]) {
-        self.turn(events);
-        self.engine.roll_back();
-    }
-
-    /// A batch timed, in nanoseconds for each event; the leads are put back.
-    fn timed(&mut self, events: &[Vec<u8>]) -> f64 {
-        let cost = timed(events, |events| self.turn(events));
-        self.engine.roll_back();
-        cost
+        alerts
     }
 
     /// Decoding alone.
@@ -135,7 +124,7 @@ fn beside_serde_json(leads: u64, each: u64) {
     let mut ours = Ours::new(stream::rules(20));
     let mut signals = Stream::of_signals(leads, 1000);
     for _ in 0..each {
-        ours.keep(&(0..leads).map(|lead| signals.event_of(lead)).collect::<Vec<_>>());
+        ours.round(&(0..leads).map(|lead| signals.event_of(lead)).collect::<Vec<_>>());
     }
     let mut stream = Stream::new(leads, 1000).after(each * leads);
     let names = ["serde_json, same fields", "serde_json, seven fields", "decode", "decode + step"];
@@ -143,15 +132,13 @@ fn beside_serde_json(leads: u64, each: u64) {
     let (mut ratios, mut alerts) = (Vec::new(), 0);
     for turn in 0..TURNS {
         let events = stream.take(TURN);
-        alerts += ours.turn(&events);
-        ours.engine.roll_back();
         // Each takes the first place in turn.
         for which in (0..4).map(|place| (turn + place) % 4) {
             costs[which].push(match which {
                 0 => timed(&events, rival::same_fields),
                 1 => timed(&events, rival::seven_fields),
                 2 => timed(&events, |events| ours.decode(events)),
-                _ => ours.timed(&events),
+                _ => timed(&events, |events| alerts += ours.round(events)),
             });
         }
         ratios.push(costs[3][turn] / costs[0][turn]);
@@ -176,13 +163,14 @@ fn by_rules() {
         ("200 rules on every /docs", Ours::new(stream::rules_on_one_signal(200))),
     ];
     for events in (0..10).map(|_| stream.take(TURN)) {
-        engines.iter_mut().for_each(|(_, ours)| ours.keep(&events));
+        for (_, ours) in &mut engines {
+            ours.round(&events);
+        }
     }
     let mut costs: [Vec<f64>; 6] = Default::default();
     for events in (0..100).map(|_| stream.take(TURN)) {
         for ((_, ours), costs) in engines.iter_mut().zip(&mut costs) {
-            ours.warm_up(&events);
-            costs.push(ours.timed(&events));
+            costs.push(timed(&events, |events| ours.round(events)));
         }
     }
     println!("decode + step by rules: median ns an event");
@@ -191,25 +179,31 @@ fn by_rules() {
     }
 }
 
-/// Over leads that have taken these very events before: what grows has grown.
+/// Over leads whose windows are full, commits included.
 fn allocations() {
     let mut stream = Stream::new(1000, 1000);
     let mut ours = Ours::new(stream::rules(20));
-    for _ in 0..20 {
-        ours.keep(&stream.take(TURN));
+    for _ in 0..1000 {
+        ours.round(&stream.take(TURN));
     }
     let (mut silent, mut alerts, mut at_alerts) = (0, 0, 0);
-    let events = stream.take(50 * TURN);
-    ours.warm_up(&events);
-    for event in &events {
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let fired = ours.take(event);
-        let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
-        *(if fired == 0 { &mut silent } else { &mut at_alerts }) += made;
-        alerts += fired as u64;
+    for events in (0..50).map(|_| stream.take(TURN)) {
+        for event in &events {
+            let (made, fired) = counted(|| ours.take(event));
+            *(if fired == 0 { &mut silent } else { &mut at_alerts }) += made;
+            alerts += fired as u64;
+        }
+        silent += counted(|| ours.round(&[])).0;
     }
-    println!("allocations after warm-up, over {} events: {silent} in those without an alert,", events.len());
+    println!("allocations after warm-up, over {} events: {silent} in those without an alert,", 50 * TURN);
     println!("  {:.1} for each of the {alerts} alerts", at_alerts as f64 / alerts.max(1) as f64);
+}
+
+/// Allocations that the work makes, and what it gives.
+fn counted<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    let given = work();
+    (ALLOCATIONS.load(Ordering::Relaxed) - before, given)
 }
 
 fn backtest() {

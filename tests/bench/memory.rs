@@ -52,9 +52,11 @@ fn measure(order: &str) {
         engine.step(input, &mut outputs);
         assert_eq!(outputs.outcome, Outcome::Applied);
         if n % 1000 == 0 {
+            engine.stage();
             engine.commit();
         }
     }
+    engine.stage();
     engine.commit();
     assert_eq!(engine.leads() as u64, LEADS);
     println!("  {order:<14} {:>5}", (resident_bytes() - before) / LEADS);

@@ -51,6 +51,7 @@ pub(in crate::core) fn read(bytes: &[u8], lead: &mut Lead) -> Result<(), Broken>
             lead.episodes.push(read_episode(&mut bytes)?);
         }
     }
+    lead.tight = lead.weight();
     bytes.0.is_empty().then_some(()).ok_or(Broken)
 }
 
