@@ -31,6 +31,7 @@ pub mod line;
 mod plan;
 mod scan;
 pub mod schema;
+pub mod state;
 mod stops;
 #[cfg(test)]
 mod tests;

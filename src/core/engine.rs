@@ -9,12 +9,15 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::alert::Alert;
 use super::announcement;
 use super::condition::{Moment, Question};
+pub use super::decision::{Decision, Outcome, Verdict};
 use super::event::{Event, Value};
 use super::ids::Origin;
 use super::lead::{Episode, Lead, Mark};
 use super::leads::Leads;
 use super::matching;
+use super::names::{Names, Translation};
 use super::rule::{RuleSet, Trait};
+use super::snapshot;
 use super::time::Timestamp;
 
 /// What the engine can be told.
@@ -29,71 +32,11 @@ pub enum Input<'a> {
         /// The record's timestamp; `None` for a plain file, -1, or a time before 2000.
         record_time: Option<Timestamp>,
     },
-}
-
-/// What became of an event that was decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It changed the lead's state.
-    Applied,
-    /// No rule reads it, or it says nothing new.
-    Unmatched,
-    /// Its id has counted already.
-    Duplicate,
-    /// An entry of `ignore:` took it: its index in the file.
-    Ignored(u16),
-}
-
-/// The decision on one rule that an event touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Index of the rule in the file.
-    pub rule: u16,
-    /// What was decided.
-    pub verdict: Verdict,
-}
-
-/// Why a touched rule did or did not alert (rules.md 17).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The alert is out.
-    Fire,
-    /// The condition is false.
-    BelowThreshold,
-    /// The open episode was announced already.
-    SameEpisode,
-    /// Held by a suppression: its index in the file.
-    Suppressed(u16),
-    /// Held until the lead's clock reaches this.
-    CoolingDown {
-        /// The first moment at which it would fire.
-        until: Timestamp,
+    /// Forget a lead altogether.
+    Erase {
+        /// Its key.
+        lead: &'a str,
     },
-}
-
-impl Verdict {
-    /// The metric label, the console text, the backtest column.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fire => "fire",
-            Self::BelowThreshold => "below_threshold",
-            Self::SameEpisode => "same_episode",
-            Self::Suppressed(_) => "suppressed",
-            Self::CoolingDown { .. } => "cooling_down",
-        }
-    }
-}
-
-impl Outcome {
-    /// The metric label, the console text, the backtest column.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Unmatched => "unmatched",
-            Self::Duplicate => "duplicate",
-            Self::Ignored(_) => "ignored",
-        }
-    }
 }
 
 /// What one step gave; reused from step to step.
@@ -130,6 +73,7 @@ pub struct Engine {
     origin: Origin,
     /// Of the coordinates, for events without an id.
     origin_hash: u64,
+    names: Names,
     leads: Leads,
     scratch: Scratch,
 }
@@ -146,7 +90,14 @@ struct Scratch {
     /// Events that may have lost their last reference.
     gone: Vec<u16>,
     text: String,
+    /// A lead that is taken in as it was stored.
+    lead: Lead,
+    state: Vec<u8>,
 }
+
+/// Bytes that are no lead's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
 
 /// An event about to be applied.
 struct Arrival<'a> {
@@ -164,7 +115,8 @@ impl Engine {
     /// An engine that has seen nothing.
     pub fn new(rules: Arc<RuleSet>, origin: Origin) -> Self {
         let origin_hash = xxh3_64(origin.source(0).as_bytes());
-        Self { rules, origin, origin_hash, leads: Leads::default(), scratch: Scratch::default() }
+        let names = Names::of(&rules);
+        Self { rules, origin, origin_hash, names, leads: Leads::default(), scratch: Scratch::default() }
     }
 
     /// The rules in force.
@@ -187,6 +139,45 @@ impl Engine {
         self.leads.stage();
     }
 
+    /// The key and the state of each lead that the next [`Self::commit`] makes permanent; no state at all for one that
+    /// was erased. The numbers in it mean what [`Self::names`] says.
+    pub fn staged(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.leads.staged()
+    }
+
+    /// What the numbers in the leads' states mean.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// From the numbers of stored states to ours; `from` is what [`Self::names`] was when they were stored.
+    pub fn translation(&self, from: Names) -> Translation {
+        Translation::new(from, &self.names, &self.rules)
+    }
+
+    /// Drops a lead that was taken in as it was stored. Only for an engine that has not begun.
+    pub fn forget(&mut self, lead: &str) {
+        self.leads.put(lead, &[]);
+    }
+
+    /// Takes in a lead as it was stored. Only for an engine that has not begun.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: these bytes are no lead's state. The engine is as before.
+    pub fn restore(&mut self, lead: &str, state: &[u8], from: &mut Translation) -> Result<(), Unreadable> {
+        // Only what can be read and has numbers that mean something is let in.
+        let Scratch { lead: read, state: bytes, .. } = &mut self.scratch;
+        snapshot::read(state, read).map_err(|_| Unreadable)?;
+        if from.apply(read, &mut self.names).map_err(|_| Unreadable)? {
+            bytes.clear();
+            snapshot::write(read, bytes);
+            self.leads.put(lead, bytes);
+        } else {
+            self.leads.put(lead, state);
+        }
+        Ok(())
+    }
+
     /// Makes what is staged permanent: an abort after this does not undo it.
     pub fn commit(&mut self) {
         self.leads.commit();
@@ -199,20 +190,36 @@ impl Engine {
 
     /// Takes one input in and writes what it gave to `out`, replacing what was there.
     pub fn step(&mut self, input: Input<'_>, out: &mut Outputs) {
-        let Input::Event { event, position, record_time } = input;
+        out.decisions.clear();
+        out.alerts.clear();
+        let (event, position, record_time) = match input {
+            Input::Event { event, position, record_time } => (event, position, record_time),
+            Input::Erase { lead } => {
+                out.outcome = self.erase(lead);
+                return;
+            }
+        };
         let latest = record_time.map(|time| (time, time + self.rules.spec().max_future_skew));
         let ahead = latest.filter(|(_, latest)| event.time > *latest);
         let time = ahead.map_or(event.time, |(record_time, _)| record_time);
         out.time = time;
         out.clamped = ahead.is_some();
-        out.decisions.clear();
-        out.alerts.clear();
         out.outcome = self.take(event, position, time, out);
+    }
+
+    fn erase(&mut self, lead: &str) -> Outcome {
+        if !self.leads.knows(lead) {
+            return Outcome::Unmatched;
+        }
+        let grip = self.leads.take(lead);
+        self.leads.lead(grip).clear();
+        self.leads.note_change(grip);
+        Outcome::Applied
     }
 
     /// The order of outcomes is that of rules.md 1.
     fn take(&mut self, event: &Event<'_>, position: i64, time: Timestamp, out: &mut Outputs) -> Outcome {
-        let Self { rules, origin, origin_hash, leads, scratch } = self;
+        let Self { rules, origin, origin_hash, leads, scratch, .. } = self;
         let rules: &RuleSet = rules;
         if let Some(by) = rules.ignore.iter().position(|filter| filter.takes(event)) {
             return Outcome::Ignored(by as u16);

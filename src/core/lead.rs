@@ -28,7 +28,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    fn range(self) -> std::ops::Range<usize> {
+    pub fn range(self) -> std::ops::Range<usize> {
         let start = self.start as usize;
         start..start + usize::from(self.len)
     }

@@ -32,6 +32,8 @@ pub(super) struct Leads {
     bytes: Vec<u8>,
     /// The hand to be asked next when one is needed.
     next: usize,
+    /// Leads that a commit put to rest lately.
+    usual: usize,
 }
 
 /// The key's length in two bytes, the key, the state as of the last commit (nothing for a lead that is not committed
@@ -76,10 +78,10 @@ impl Entry {
         &self.bytes[2 + self.key().len()..self.used as usize]
     }
 
-    fn of(key: &[u8]) -> Self {
+    fn of(key: &[u8], state: &[u8]) -> Self {
         let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes");
         let mut entry = Self { hand: AT_REST, ..Self::default() };
-        entry.set([&len.to_le_bytes(), key, &[]]);
+        entry.set([&len.to_le_bytes(), key, state]);
         entry
     }
 
@@ -131,11 +133,8 @@ impl Leads {
     /// Takes a lead in hand, whether it was there before or not. One that was not is a lead from now on: it has to be
     /// changed.
     pub fn take(&mut self, key: &str) -> Grip {
-        let key = key.as_bytes();
-        let hash = hash(key);
-        let entries = &self.entries;
-        let known = self.places.find(hash, |place| entries[*place as usize].key() == key).copied();
-        let place = known.unwrap_or_else(|| self.add(hash, key));
+        let (hash, key) = (hash(key.as_bytes()), key.as_bytes());
+        let place = self.find(hash, key).unwrap_or_else(|| self.add(hash, key, &[]));
         let at = match self.entries[place as usize].hand {
             AT_REST => self.read(place),
             at => at as usize,
@@ -144,8 +143,30 @@ impl Leads {
         Grip(at)
     }
 
-    fn add(&mut self, hash: u64, key: &[u8]) -> u32 {
-        let entry = Entry::of(key);
+    /// Whether there is such a lead.
+    pub fn knows(&self, key: &str) -> bool {
+        self.find(hash(key.as_bytes()), key.as_bytes()).is_some()
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        self.places.find(hash, |place| self.entries[*place as usize].key() == key).copied()
+    }
+
+    /// Puts a lead's committed state to rest, as the changelog has it; no state at all ends it.
+    pub fn put(&mut self, key: &str, state: &[u8]) {
+        let (hash, key) = (hash(key.as_bytes()), key.as_bytes());
+        match (self.find(hash, key), state) {
+            (Some(place), []) => self.remove(place),
+            (Some(place), state) => self.entries[place as usize].set_state(state),
+            (None, []) => {}
+            (None, state) => {
+                self.add(hash, key, state);
+            }
+        }
+    }
+
+    fn add(&mut self, hash: u64, key: &[u8], state: &[u8]) -> u32 {
+        let entry = Entry::of(key, state);
         let place = match self.free.pop() {
             Some(place) => {
                 self.entries[place as usize] = entry;
@@ -195,7 +216,7 @@ impl Leads {
     }
 
     fn most_hands(&self) -> usize {
-        (self.len() / LEADS_FOR_ONE_IN_HAND).clamp(FEWEST_IN_HAND, MOST_IN_HAND)
+        self.usual + (self.len() / LEADS_FOR_ONE_IN_HAND).clamp(FEWEST_IN_HAND, MOST_IN_HAND)
     }
 
     /// The lead in hand.
@@ -222,14 +243,17 @@ impl Leads {
         for at in self.changed.drain(..) {
             let hand = &mut self.hands[at as usize];
             let start = self.bytes.len();
-            snapshot::write(&hand.lead, &mut self.bytes);
+            // A lead without a clock is one that was erased.
+            if hand.lead.clock.is_some() {
+                snapshot::write(&hand.lead, &mut self.bytes);
+            }
             (hand.changed, hand.staged) = (false, true);
             let place = hand.place.expect("a changed lead is in hand");
             self.staged.push(Staged { place, range: start..self.bytes.len() });
         }
     }
 
-    /// Keys and bytes of what is staged.
+    /// Keys and bytes of what is staged; no bytes for a lead that is to be gone.
     pub fn staged(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.staged
             .iter()
@@ -238,18 +262,27 @@ impl Leads {
 
     /// Puts to rest what is staged.
     pub fn commit(&mut self) {
-        for Staged { place, range } in self.staged.drain(..) {
+        self.usual = self.staged.len().max(self.usual - self.usual.div_ceil(16));
+        let mut staged = std::mem::take(&mut self.staged);
+        for Staged { place, range } in staged.drain(..) {
             let entry = &mut self.entries[place as usize];
-            entry.set_state(&self.bytes[range]);
-            self.hands[entry.hand as usize].staged = false;
+            let hand = &mut self.hands[entry.hand as usize];
+            hand.staged = false;
+            if range.is_empty() && !hand.changed {
+                hand.place = None;
+                self.remove(place);
+            } else {
+                entry.set_state(&self.bytes[range]);
+            }
         }
+        self.staged = staged;
         self.bytes.clear();
         self.shrink();
     }
 
-    /// A round that touched many leads took many hands: a share of those above the usual number goes with each commit.
+    /// A round that touched unusually many leads took many hands: those above the usual number go, not all at once.
     fn shrink(&mut self) {
-        let surplus = self.hands.len().saturating_sub(self.most_hands());
+        let surplus = self.hands.len().saturating_sub(self.most_hands() + self.usual / 4);
         for _ in 0..surplus.div_ceil(16) {
             match self.hands.last() {
                 Some(hand) if !hand.changed && !hand.staged => {}
@@ -375,7 +408,7 @@ mod tests {
         (0..5000).for_each(|n| touch(&mut leads, &format!("lead-{n}"), n));
         assert!(leads.hands.len() >= 5000, "what has changed stays in hand");
         commit(&mut leads);
-        (0..200).for_each(|_| commit(&mut leads));
+        (0..500).for_each(|_| commit(&mut leads));
         assert_eq!(leads.hands.len(), leads.most_hands(), "and goes when it is at rest");
         for n in (0..5000).step_by(7) {
             assert_eq!(times(&mut leads, &format!("lead-{n}")), [n]);

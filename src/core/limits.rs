@@ -13,13 +13,13 @@ pub const RECENT_IDS: usize = 16;
 /// Newest contributions of a points group that an alert lists one by one; the rest is one line (design.md 3).
 pub const LISTED_CONTRIBUTIONS: usize = 8;
 
-/// Leads of a partition that stay in hand though nothing of theirs waits for a commit: one of 64, at 2 KiB each an eighth
-/// of what the leads at rest take; at least a session's worth, at most 2 MiB.
+/// Leads of a partition that stay in hand beside those that wait for a commit: one of 64, at 1.5 KiB each a tenth of what
+/// the leads at rest take; at least a busy site's visitors of one moment, at most 3 MiB.
 pub const LEADS_FOR_ONE_IN_HAND: usize = 64;
 /// See [`LEADS_FOR_ONE_IN_HAND`].
-pub const FEWEST_IN_HAND: usize = 64;
+pub const FEWEST_IN_HAND: usize = 256;
 /// See [`LEADS_FOR_ONE_IN_HAND`].
-pub const MOST_IN_HAND: usize = 1024;
+pub const MOST_IN_HAND: usize = 2048;
 
 /// Bytes of text that a lead in hand may gather beyond twice what it needs, before it is written anew.
 pub const LOOSE_TEXT: usize = 4096;
@@ -27,6 +27,9 @@ pub const LOOSE_TEXT: usize = 4096;
 /// Leads that one commit round may change: at 2 KiB in hand and 300 bytes staged 40 MB, and a commit of well under a
 /// second.
 pub const MAX_ROUND_LEADS: usize = 16_384;
+
+/// Bytes of one lead's state on the changelog: 65,536 remembered events of 22 bytes, and their labels.
+pub const MAX_STATE_RECORD: usize = 8 * 1024 * 1024;
 
 /// Bytes of a lead's key: longer than any e-mail address (254) or id seen, short enough for a Kafka key.
 pub const MAX_LEAD_KEY: usize = 512;

@@ -5,34 +5,34 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::core::engine::Engine;
+use super::lane::Kept;
 use crate::core::ids::{Offset, Partition};
 
 /// A partition that no worker of this process took back within this time belongs to another process.
 const KEPT: Duration = Duration::from_secs(60);
 
-/// Engines of partitions that were given back; a clone is another handle to the same ones.
+/// State of partitions that were given back; a clone is another handle to the same.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Handover(Arc<Mutex<BTreeMap<Partition, Left>>>);
 
 #[derive(Debug)]
 struct Left {
-    engine: Engine,
-    /// The committed offset, of which the engine is the state.
+    state: Kept,
+    /// The committed offset, of which it is the state.
     next: Offset,
     at: Instant,
 }
 
 impl Handover {
     /// Leaves the state as of a committed offset.
-    pub(super) fn leave(&self, partition: Partition, engine: Engine, next: Offset) {
-        self.with(|left| left.insert(partition, Left { engine, next, at: Instant::now() }));
+    pub(super) fn leave(&self, partition: Partition, state: Kept, next: Offset) {
+        self.with(|left| left.insert(partition, Left { state, next, at: Instant::now() }));
     }
 
     /// The state of exactly this committed offset, if one of our workers left it.
-    pub(super) fn take(&self, partition: Partition, next: Offset) -> Option<Engine> {
+    pub(super) fn take(&self, partition: Partition, next: Offset) -> Option<Kept> {
         let left = self.with(|left| left.remove(&partition))?;
-        (left.next == next).then_some(left.engine)
+        (left.next == next).then_some(left.state)
     }
 
     /// Drops what nobody took.

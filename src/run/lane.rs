@@ -1,12 +1,12 @@
 //! The partitions that a worker owns, each with its engine and its offsets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::handover::Handover;
+use crate::codec::state::{self, NamesId};
 use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Offset, Origin, Partition};
-use crate::core::rule::RuleSet;
+use crate::sink::Changelog;
 use crate::source::Resolution;
 
 /// One partition: its leads' state and how far it was read.
@@ -14,6 +14,7 @@ use crate::source::Resolution;
 pub(super) struct Lane {
     pub(super) engine: Engine,
     origin: Origin,
+    names: LaneNames,
     /// Of the last record taken.
     next: NextOffset,
     /// As of the last commit.
@@ -22,17 +23,51 @@ pub(super) struct Lane {
     fresh: bool,
 }
 
+/// The state of a partition as of a commit.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) engine: Engine,
+    /// Whether the changelog has the engine's names.
+    pub(super) named: bool,
+}
+
+/// What the numbers in the lane's states mean, as the changelog has it.
+#[derive(Debug)]
+struct LaneNames {
+    id: NamesId,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    /// The changelog has them.
+    written: bool,
+}
+
 impl Lane {
-    fn new(rules: &Arc<RuleSet>, topic: &str, partition: Partition, begin: Resolution, handover: &Handover) -> Self {
-        let origin = Origin::Topic { topic: topic.into(), partition };
-        let left = handover.take(partition, begin.offset());
+    fn new(topic: &str, partition: Partition, begin: Resolution, Kept { engine, named }: Kept) -> Self {
         let next = Offset(begin.offset().0 - 1).next();
+        let (id, key, value) = state::names(engine.names());
         Self {
-            engine: left.unwrap_or_else(|| restore(Engine::new(Arc::clone(rules), origin.clone()))),
-            origin,
+            engine,
+            origin: Origin::Topic { topic: topic.into(), partition },
+            names: LaneNames { id, key, value, written: named },
             next,
             committed: next,
             fresh: matches!(begin, Resolution::Fresh(_)),
+        }
+    }
+
+    /// Gathers what the next commit writes down.
+    fn stage(&mut self, partition: Partition, changelog: &mut Changelog) {
+        let moved = self.has_moved();
+        self.engine.stage();
+        let LaneNames { id, key, value, written } = &self.names;
+        // Once for each partition, before any lead: an empty changelog is one that was deleted.
+        if moved && !written {
+            changelog.add(partition, key, value, &[]);
+        }
+        let head = state::head(*id);
+        for (lead, state) in self.engine.staged() {
+            let head = if state.is_empty() { &[][..] } else { &head };
+            changelog.add(partition, lead, head, state);
         }
     }
 
@@ -60,12 +95,6 @@ impl Lane {
     }
 }
 
-/// State of leads does not survive a restart yet: every partition starts empty. Restoring from the changelog comes
-/// here, with the partition paused until it is done.
-fn restore(empty: Engine) -> Engine {
-    empty
-}
-
 /// All partitions of one worker.
 #[derive(Debug, Default)]
 pub(super) struct Lanes {
@@ -73,23 +102,17 @@ pub(super) struct Lanes {
 }
 
 impl Lanes {
-    /// Begins a partition: with the state that another worker of ours left there, else with an empty one.
-    pub(super) fn open(
-        &mut self,
-        rules: &Arc<RuleSet>,
-        topic: &str,
-        (partition, begin): (Partition, Resolution),
-        handover: &Handover,
-    ) {
-        let lane = Lane::new(rules, topic, partition, begin, handover);
-        self.by_partition.insert(partition, lane);
+    /// Begins a partition with the state that belongs to its offset.
+    pub(super) fn open(&mut self, topic: &str, (partition, begin): (Partition, Resolution), state: Kept) {
+        self.by_partition.insert(partition, Lane::new(topic, partition, begin, state));
     }
 
     /// Ends partitions; the state of each is left for the next owner, as of its committed offset.
     pub(super) fn close(&mut self, partitions: &[Partition], handover: &Handover) {
         for partition in partitions {
             if let Some(lane) = self.by_partition.remove(partition) {
-                handover.leave(*partition, lane.engine, Offset(lane.committed.get()));
+                let state = Kept { engine: lane.engine, named: lane.names.written };
+                handover.leave(*partition, state, Offset(lane.committed.get()));
             }
         }
     }
@@ -119,14 +142,16 @@ impl Lanes {
     }
 
     /// Gathers what the next commit writes down.
-    pub(super) fn stage(&mut self) {
-        self.by_partition.values_mut().for_each(|lane| lane.engine.stage());
+    pub(super) fn stage(&mut self, changelog: &mut Changelog) {
+        changelog.clear();
+        self.by_partition.iter_mut().for_each(|(partition, lane)| lane.stage(*partition, changelog));
     }
 
     /// The round is on the topics.
     pub(super) fn commit(&mut self) {
         for lane in self.by_partition.values_mut() {
             lane.engine.commit();
+            lane.names.written |= lane.has_moved();
             lane.committed = lane.next;
             lane.fresh = false;
         }
@@ -145,7 +170,10 @@ impl Lanes {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::core::rule::RuleSet;
     use crate::core::spec::RulesSpec;
     use crate::core::time::Span;
 
@@ -163,7 +191,8 @@ mod tests {
             rules: Vec::new(),
         }));
         let mut lanes = Lanes::default();
-        lanes.open(&rules, "engagement", (Partition(3), begin), &Handover::default());
+        let engine = Engine::new(rules, Origin::File { path: "".into() });
+        lanes.open("engagement", (Partition(3), begin), Kept { engine, named: false });
         lanes
     }
 
@@ -178,7 +207,7 @@ mod tests {
         lanes.get_mut(Partition(3)).expect("open").done(Offset(10));
         lanes.get_mut(Partition(3)).expect("open").done(Offset(14));
         assert_eq!(offsets(&lanes), [(3, 15)]);
-        lanes.stage();
+        lanes.stage(&mut Changelog::default());
         lanes.commit();
         assert_eq!(offsets(&lanes), []);
         lanes.get_mut(Partition(3)).expect("open").done(Offset(15));

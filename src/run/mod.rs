@@ -8,6 +8,7 @@ mod detect;
 mod encode;
 mod handover;
 mod lane;
+mod restore;
 mod round;
 pub mod shown;
 pub mod simulate;
@@ -61,6 +62,8 @@ pub struct Hooks {
     pub view: Option<Arc<View>>,
     /// How rounds are committed.
     pub mode: Mode,
+    /// Leads may start anew where their state is gone.
+    pub fresh_state: bool,
 }
 
 impl Hooks {
@@ -73,6 +76,7 @@ impl Hooks {
             hot: HotView::default(),
             view: None,
             mode,
+            fresh_state: false,
         }
     }
 }

@@ -1,17 +1,22 @@
 //! One worker: a thread that owns its group member, its lanes and its outbox, and turns records into committed rounds.
 
+mod assignment;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::detect::Detector;
-use super::lane::Lanes;
+use super::lane::{Kept, Lanes};
+use super::restore::{self, Done, Restore};
 use super::round::{Pace, Round};
 use super::{Mode, RunError, Shared, now_ms};
-use crate::core::ids::{Offset, Partition};
+use crate::core::engine::Engine;
+use crate::core::ids::{Offset, Origin, Partition};
 use crate::core::limits::{MAX_ROUND_LEADS, PLAIN_RECORD};
-use crate::sink::{Delivery, Outbox, PublishError};
-use crate::source::{Change, MAX_BATCH, Member, Polled, SourceError};
+use crate::sink::{Changelog, Delivery, Outbox, PublishError};
+use crate::source::{Change, MAX_BATCH, Member, Polled, Resolution, SourceError};
 use crate::telemetry::Labels;
 use crate::telemetry::events::{Aborted, Assigned, Committed, DeadLetterCut, OffsetsLost, Revoked};
 
@@ -39,8 +44,10 @@ struct Worker {
     aborts: u32,
     /// Partitions to be read from elsewhere; until they are, nothing is read.
     reposition: Vec<(Partition, Offset)>,
-    /// Whether the group gave us our share.
+    /// Whether the group gave us our share, with its state.
     assigned: bool,
+    restoring: Restore,
+    changelog: Changelog,
 }
 
 /// Works until the service is told to stop, then commits the last round and leaves.
@@ -92,6 +99,9 @@ impl Worker {
             aborts: 0,
             reposition: Vec::new(),
             assigned: false,
+            restoring: Restore::new(settings, &shared.log)
+                .map_err(|error| RunError::of_source(error, &settings.instance))?,
+            changelog: Changelog::default(),
             shared,
         }))
     }
@@ -104,6 +114,7 @@ impl Worker {
             if !self.move_back()? {
                 continue;
             }
+            self.restore()?;
             self.consume()?;
             let now = Instant::now();
             self.round.note_time(now);
@@ -120,7 +131,7 @@ impl Worker {
 
     /// Takes what is there; after an empty look waits for the next record.
     fn consume(&mut self) -> Result<(), RunError> {
-        let (at_most, wait_ms) = match self.pace.idle {
+        let (at_most, wait_ms) = match self.pace.idle && self.restoring.is_empty() {
             true => (1, IDLE_MS),
             false => (MAX_BATCH, 0),
         };
@@ -133,7 +144,7 @@ impl Worker {
         for polled in batch.iter() {
             let message = match polled {
                 Polled::Message(message) => message,
-                Polled::Fault(partition, code) => {
+                Polled::Fault(partition, code, _) => {
                     faults.push((partition, code));
                     continue;
                 }
@@ -187,7 +198,11 @@ impl Worker {
             return Ok(());
         }
         let started = Instant::now();
-        self.lanes.stage();
+        self.lanes.stage(&mut self.changelog);
+        if self.shared.hooks.mode == Mode::Plain {
+            // The demo's broker keeps 5 MiB a partition, and nothing is ever restored from it.
+            self.changelog.clear();
+        }
         match self.publish() {
             Ok(()) => {
                 self.committed(started);
@@ -216,7 +231,7 @@ impl Worker {
         let offsets = self.member.offsets(self.lanes.offsets()).map_err(broken)?;
         let no_group = || PublishError::Broken("the consumer has no group".to_owned());
         let group = self.member.group().ok_or_else(no_group)?;
-        self.outbox.publish(self.round.records(), &offsets, &group)?;
+        self.outbox.publish(self.round.records(), &self.changelog, &offsets, &group)?;
         if self.outbox.holds_offsets() {
             return Ok(());
         }
@@ -291,50 +306,6 @@ impl Worker {
                 self.give_back(&partitions, lost)
             }
         }
-    }
-
-    fn accept(&mut self, partitions: &[Partition]) -> Result<(), RunError> {
-        let (start, known) = (self.shared.settings.start, self.shared.known);
-        let begins = loop {
-            match self.member.resolve(partitions, start, known, now_ms()) {
-                Ok(begins) => break begins,
-                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
-                // The broker log has the reason.
-                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
-                Err(error) => return Err(self.source(error)),
-            }
-        };
-        let topic = &self.shared.settings.topics.events;
-        let mut positions = Vec::with_capacity(begins.len());
-        for (partition, begin) in begins {
-            let restoring = Instant::now();
-            self.lanes.open(&self.shared.rules, topic, (partition, begin), &self.shared.handover);
-            self.shared.hooks.metrics.restored_after(restoring.elapsed().as_secs_f64());
-            positions.push((partition, begin.offset()));
-        }
-        self.member.assign(&positions).map_err(|e| self.source(e))?;
-        Assigned { worker: self.number, partitions: &positions }.tell();
-        self.observe(Instant::now());
-        if !self.assigned {
-            self.assigned = true;
-            if self.shared.hooks.readiness.assigned() {
-                self.shared.running();
-            }
-        }
-        Ok(())
-    }
-
-    fn give_back(&mut self, partitions: &[Partition], lost: bool) -> Result<(), RunError> {
-        self.lanes.close(partitions, &self.shared.handover);
-        self.reposition.retain(|(partition, _)| !partitions.contains(partition));
-        self.member.unassign(partitions).map_err(|e| self.source(e))?;
-        Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
-            .tell(&self.shared.hooks.metrics);
-        if lost && self.assigned {
-            self.assigned = false;
-            self.shared.hooks.readiness.unassigned();
-        }
-        Ok(())
     }
 
     /// Updates what is known of each partition.

@@ -1,10 +1,12 @@
 //! What is written to Kafka: commit rounds, in a transaction or plainly, and the topics they go to.
 
+mod changelog;
 mod outbox;
 mod outgoing;
 mod topics;
 mod verdict;
 
+pub use changelog::Changelog;
 pub use outbox::{Delivery, Outbox, PublishError};
 pub use outgoing::{Outgoing, Target};
 pub use topics::{Missing, TopicFault, TopicSpec, create, instructions};

@@ -12,6 +12,7 @@ use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use super::changelog::Changelog;
 use super::outgoing::{Outgoing, Target};
 use super::verdict::Verdict;
 use crate::config::settings::{Kafka, Topics};
@@ -100,6 +101,7 @@ pub struct Outbox {
     transactional: bool,
     alerts: String,
     dead_letters: String,
+    state: String,
     give_up: Box<dyn Fn() -> bool + Send>,
 }
 
@@ -140,6 +142,7 @@ impl Outbox {
             transactional: matches!(delivery, Delivery::Transactional { .. }),
             alerts: topics.alerts.clone(),
             dead_letters: topics.dead_letter.clone(),
+            state: topics.state.clone(),
             give_up: Box::new(give_up),
         };
         if outbox.transactional {
@@ -160,14 +163,15 @@ impl Outbox {
     pub fn publish(
         &self,
         round: &[Outgoing],
+        changelog: &Changelog,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), PublishError> {
         if !self.transactional {
-            self.send(round)?;
+            self.send(round, changelog)?;
             return self.failed().map_or(Ok(()), Err);
         }
-        let published = self.transaction(round, offsets, group);
+        let published = self.transaction(round, changelog, offsets, group);
         if let Err(PublishError::Aborted(_) | PublishError::TooLarge) = &published {
             self.abort()?;
         }
@@ -177,11 +181,12 @@ impl Outbox {
     fn transaction(
         &self,
         round: &[Outgoing],
+        changelog: &Changelog,
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), PublishError> {
         self.insist(|producer| producer.begin_transaction())?;
-        self.send(round)?;
+        self.send(round, changelog)?;
         if let Some(error) = self.failed() {
             return Err(error);
         }
@@ -191,10 +196,32 @@ impl Outbox {
     }
 
     /// Sends all records and waits until the brokers took or refused them.
-    fn send(&self, round: &[Outgoing]) -> Result<(), PublishError> {
+    fn send(&self, round: &[Outgoing], changelog: &Changelog) -> Result<(), PublishError> {
         self.producer.context().take();
         for record in round {
-            self.enqueue(record)?;
+            let topic = match record.target {
+                Target::Alerts => &self.alerts,
+                Target::DeadLetters => &self.dead_letters,
+            };
+            self.enqueue(|| {
+                let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+                for (key, value) in &record.headers {
+                    let value = value.as_deref();
+                    headers = headers.insert(Header { key, value });
+                }
+                let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).headers(headers);
+                base.key = record.key.as_deref();
+                base.payload = record.value.as_deref();
+                base
+            })?;
+        }
+        for entry in changelog.entries() {
+            self.enqueue(|| {
+                let mut base: BaseRecord<'_, [u8], [u8]> =
+                    BaseRecord::to(&self.state).partition(entry.partition.0).key(entry.key);
+                base.payload = entry.value;
+                base
+            })?;
         }
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::ZERO);
@@ -206,21 +233,10 @@ impl Outbox {
         Ok(())
     }
 
-    fn enqueue(&self, record: &Outgoing) -> Result<(), PublishError> {
-        let topic = match record.target {
-            Target::Alerts => &self.alerts,
-            Target::DeadLetters => &self.dead_letters,
-        };
+    /// Puts a record into the producer's queue; waits while that is full.
+    fn enqueue<'a>(&self, record: impl Fn() -> BaseRecord<'a, [u8], [u8]>) -> Result<(), PublishError> {
         loop {
-            let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            for (key, value) in &record.headers {
-                let value = value.as_deref();
-                headers = headers.insert(Header { key, value });
-            }
-            let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).headers(headers);
-            base.key = record.key.as_deref();
-            base.payload = record.value.as_deref();
-            match self.producer.send(base) {
+            match self.producer.send(record()) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) => {
                     self.producer.poll(Duration::from_millis(1));

@@ -9,7 +9,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::config::settings::{Kafka, Topics};
-use crate::core::limits::MAX_SENT_RECORD;
+use crate::core::limits::{MAX_SENT_RECORD, MAX_STATE_RECORD};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -40,7 +40,15 @@ impl TopicSpec {
         let mut dead_letter = kept(30);
         // Whatever came in must go out, with a few headers more and perhaps compressed less well.
         dead_letter.push(("max.message.bytes", MAX_SENT_RECORD.to_string()));
-        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter)]
+        // Small segments and a low ratio: the older half of a changelog would be read at each restore.
+        let compacted = vec![
+            ("cleanup.policy", "compact".to_owned()),
+            ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+            ("segment.bytes", (64 << 20).to_string()),
+            ("segment.ms", (DAY_MS / 24).to_string()),
+            ("max.message.bytes", MAX_STATE_RECORD.to_string()),
+        ];
+        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter), spec(&topics.state, compacted)]
     }
 
     fn command(&self, brokers: &str) -> String {

@@ -120,7 +120,7 @@ impl Batch<'_> {
             let message = unsafe { &**message };
             match message.err {
                 RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR => Polled::Message(Message { message }),
-                error => Polled::Fault(Partition(message.partition), error.into()),
+                error => Polled::Fault(Partition(message.partition), error.into(), Offset(message.offset)),
             }
         })
     }
@@ -139,8 +139,9 @@ impl Drop for Batch<'_> {
 pub enum Polled<'a> {
     /// A record.
     Message(Message<'a>),
-    /// What the consumer has to say about a partition: offset out of range, end of partition, a broken batch.
-    Fault(Partition, RDKafkaErrorCode),
+    /// What the consumer has to say about a partition, and the offset that it is about: offset out of range, end of
+    /// partition, a broken batch.
+    Fault(Partition, RDKafkaErrorCode, Offset),
 }
 
 /// A consumed record; it lives in librdkafka's memory.

@@ -189,16 +189,28 @@ impl Member {
         self.batches.forward(&self.topic_c, partition);
     }
 
+    /// Stops fetching partitions of ours for now; for the group nothing changes.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn pause(&self, partitions: &[Partition]) -> Result<(), SourceError> {
+        self.consumer.pause(&self.plain_list(partitions)).map_err(|e| broken(&e))
+    }
+
+    /// Fetches paused partitions again, from where they stood.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn resume(&self, partitions: &[Partition]) -> Result<(), SourceError> {
+        self.consumer.resume(&self.plain_list(partitions)).map_err(|e| broken(&e))
+    }
+
     /// Gives partitions back.
     ///
     /// # Errors
     /// What librdkafka refuses.
     pub fn unassign(&self, partitions: &[Partition]) -> Result<(), SourceError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&self.topic, partition.0);
-        }
-        self.consumer.incremental_unassign(&list).map_err(|e| broken(&e))
+        self.consumer.incremental_unassign(&self.plain_list(partitions)).map_err(|e| broken(&e))
     }
 
     /// Reads partitions again from these offsets; what was fetched of them is dropped.
@@ -222,11 +234,7 @@ impl Member {
     /// # Errors
     /// [`SourceError::Away`]: ask again.
     pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
-        let mut list = TopicPartitionList::new();
-        for partition in partitions {
-            list.add_partition(&self.topic, partition.0);
-        }
-        let list = self.consumer.committed_offsets(list, ASK).map_err(|e| away(&e))?;
+        let list = self.consumer.committed_offsets(self.plain_list(partitions), ASK).map_err(|e| away(&e))?;
         list.elements()
             .iter()
             .map(|element| {
@@ -291,6 +299,14 @@ impl Member {
     pub fn commit(&self, offsets: &TopicPartitionList) -> Result<(), SourceError> {
         let committed = self.consumer.commit(offsets, CommitMode::Sync);
         committed.map_err(|e| away(&e))
+    }
+
+    fn plain_list(&self, partitions: &[Partition]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.topic, partition.0);
+        }
+        list
     }
 
     fn list(&self, numbers: impl Iterator<Item = (Partition, i64)>) -> Result<TopicPartitionList, SourceError> {

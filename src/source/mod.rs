@@ -1,6 +1,7 @@
 //! What is read from Kafka: the group member of a worker, batches of records, positions, and one-shot readers.
 
 mod batch;
+mod changelog;
 mod consumer;
 mod error;
 mod probe;
@@ -8,6 +9,7 @@ mod reader;
 mod start;
 
 pub use batch::{Batch, BatchQueue, MAX_BATCH, Message, Polled, c_name};
+pub use changelog::{ChangelogReader, progress};
 pub use consumer::{Change, Member, Membership};
 pub use error::SourceError;
 pub use probe::{Probe, ProbeFault};

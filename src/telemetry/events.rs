@@ -60,6 +60,52 @@ impl Assigned<'_> {
     }
 }
 
+/// A partition's state is being read from the changelog.
+#[derive(Debug)]
+pub struct Restoring {
+    /// Which.
+    pub partition: Partition,
+    /// Offsets of the changelog that are behind us.
+    pub done: i64,
+    /// Offsets in all.
+    pub all: i64,
+    /// Since it began.
+    pub took: Duration,
+}
+
+impl Restoring {
+    /// Logs how far it is, how fast it goes, and how long it will take.
+    pub fn tell(&self) {
+        let rate = self.done as f64 / self.took.as_secs_f64().max(0.001);
+        let left = (self.all - self.done) as f64 / rate.max(1.0);
+        let (partition, done, all) = (self.partition, self.done, self.all);
+        info!("restoring partition {partition}: {done} of {all} records, {rate:.0} a second, {left:.0} s left");
+    }
+}
+
+/// A partition's state is that of its committed offset.
+#[derive(Debug)]
+pub struct Restored {
+    /// Which.
+    pub partition: Partition,
+    /// Records read.
+    pub records: u64,
+    /// Leads with state.
+    pub leads: usize,
+    /// From its assignment.
+    pub took: Duration,
+}
+
+impl Restored {
+    /// Logs it, unless there was nothing to read.
+    pub fn tell(&self) {
+        if self.records > 0 {
+            let (partition, records, leads) = (self.partition, self.records, self.leads);
+            info!(%partition, records, leads, took = ?self.took, "state restored");
+        }
+    }
+}
+
 /// A worker gave partitions back, or lost them.
 #[derive(Debug)]
 pub struct Revoked<'a> {

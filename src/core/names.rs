@@ -1,0 +1,251 @@
+//! What the numbers in a lead's state mean, in words that outlive an edit of the rules.
+//!
+//! Latches, cooldowns and episodes belong to a name, rings and sums to what they count. State of an older file is
+//! translated when it is taken in; what the present file does not know keeps a number of its own and is carried along
+//! untouched, so that two versions in a rolling deploy do not wipe each other's state.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::lead::{Lead, Ring};
+use super::rule::RuleSet;
+use super::spec::FilterSpec;
+
+/// A list for each kind of number: first what the rules in force say, then what only stored state knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    pub(super) counts: Vec<CountName>,
+    pub(super) points: Vec<PointsName>,
+    pub(super) traits: Vec<String>,
+    pub(super) holds: Vec<HoldName>,
+    pub(super) rules: Vec<String>,
+}
+
+/// A count: so many of a signal within a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CountName {
+    pub signal: String,
+    /// What the signal takes; its name may change.
+    pub filter: u64,
+    pub at_least: u32,
+    pub within_ms: i64,
+}
+
+/// A points entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PointsName {
+    pub signal: String,
+    /// What the signal takes; its name may change.
+    pub filter: u64,
+    /// In tenths.
+    pub points: i64,
+    pub half_life_ms: Option<i64>,
+}
+
+/// A suppression or a flag.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum HoldName {
+    Suppress(String),
+    Flag(String),
+}
+
+impl CountName {
+    fn counts_the_same(&self, other: &Self) -> bool {
+        self.filter == other.filter
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.counts_the_same(other) && self.at_least == other.at_least && self.within_ms == other.within_ms
+    }
+}
+
+impl PointsName {
+    fn is(&self, other: &Self) -> bool {
+        self.filter == other.filter && self.points == other.points && self.half_life_ms == other.half_life_ms
+    }
+}
+
+/// What a filter takes, as a number: of two filters that take the same in other words the numbers may differ.
+fn fingerprint(filter: &FilterSpec) -> u64 {
+    let mut fields: Vec<String> = filter.fields.iter().map(|field| format!("{field:?}")).collect();
+    fields.sort_unstable();
+    xxh3_64(format!("{:?} {fields:?}", filter.on).as_bytes())
+}
+
+impl Names {
+    /// Those of the rules in force.
+    pub(super) fn of(rules: &RuleSet) -> Self {
+        let spec = rules.spec();
+        let signal = |number: u16| {
+            let name = &rules.signals[usize::from(number)].name;
+            let found = spec.signals.iter().find(|signal| signal.name == *name);
+            (name.clone(), fingerprint(&found.expect("a signal in use is defined").filter))
+        };
+        let counts = rules.counts.iter().map(|count| {
+            let (signal, filter) = signal(count.signal);
+            let within_ms = count.window.within.as_millis();
+            CountName { signal, filter, at_least: count.window.at_least, within_ms }
+        });
+        let points = rules.points.iter().map(|entry| {
+            let (signal, filter) = signal(entry.signal);
+            let half_life_ms = entry.half_life.map(|span| span.as_millis());
+            PointsName { signal, filter, points: entry.points.0, half_life_ms }
+        });
+        let suppress = spec.suppress.iter().map(|hold| HoldName::Suppress(hold.name.clone()));
+        let flags = spec.flags.iter().map(|flag| HoldName::Flag(flag.hold.name.clone()));
+        Self {
+            counts: counts.collect(),
+            points: points.collect(),
+            traits: rules.traits.iter().map(|of| of.name.clone()).collect(),
+            holds: suppress.chain(flags).collect(),
+            rules: spec.rules.iter().map(|rule| rule.id.clone()).collect(),
+        }
+    }
+}
+
+/// From the numbers of stored state to ours.
+#[derive(Debug)]
+pub struct Translation {
+    from: Names,
+    counts: Vec<Option<u16>>,
+    points: Vec<Option<u16>>,
+    traits: Vec<Option<u16>>,
+    holds: Vec<Option<u16>>,
+    rules: Vec<Option<u16>>,
+    /// Counts of ours whose events other counts have seen as well.
+    shared: Vec<Shared>,
+}
+
+/// A count of ours: the newest events of all these, by their old numbers, are its own.
+#[derive(Debug)]
+struct Shared {
+    count: u16,
+    capacity: usize,
+    old: Vec<u16>,
+}
+
+/// A number that its own list does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+impl Translation {
+    /// To the numbers of `names`, which begin with those of `rules`.
+    pub(super) fn new(from: Names, names: &Names, rules: &RuleSet) -> Self {
+        let mut shared = Vec::new();
+        for ((number, own), count) in (0..).zip(&names.counts).zip(&rules.counts) {
+            let old = (0..).zip(&from.counts).filter(|(_, old)| old.counts_the_same(own));
+            let foreign = |old: &CountName| !names.counts[..rules.counts.len()].iter().any(|own| own.is(old));
+            let old: Vec<(u16, &CountName)> = old.collect();
+            if old.iter().any(|(_, old)| foreign(old)) || !old.iter().any(|(_, old)| old.is(own)) && !old.is_empty() {
+                let old = old.into_iter().map(|(number, _)| number).collect();
+                shared.push(Shared { count: number, capacity: count.capacity, old });
+            }
+        }
+        Self {
+            counts: places(&from.counts, &names.counts, CountName::is),
+            points: places(&from.points, &names.points, PointsName::is),
+            traits: places(&from.traits, &names.traits, String::eq),
+            holds: places(&from.holds, &names.holds, HoldName::eq),
+            rules: places(&from.rules, &names.rules, String::eq),
+            shared,
+            from,
+        }
+    }
+
+    /// Turns a lead's numbers into ours; `names` grows by those that the lead has and nobody knew. Answers whether
+    /// anything changed.
+    pub(super) fn apply(&mut self, lead: &mut Lead, names: &mut Names) -> Result<bool, Unknown> {
+        let mut changed = false;
+        let from = &self.from;
+        for ring in &mut lead.rings {
+            changed |= turn(&mut ring.count, &mut self.counts, &from.counts, &mut names.counts)?;
+        }
+        for (points, _) in &mut lead.sums {
+            changed |= turn(points, &mut self.points, &from.points, &mut names.points)?;
+        }
+        for contribution in &mut lead.contributions {
+            changed |= turn(&mut contribution.points, &mut self.points, &from.points, &mut names.points)?;
+        }
+        for known in &mut lead.traits {
+            changed |= turn(&mut known.trait_, &mut self.traits, &from.traits, &mut names.traits)?;
+        }
+        for mark in &mut lead.marks {
+            changed |= turn(&mut mark.hold, &mut self.holds, &from.holds, &mut names.holds)?;
+        }
+        for episode in &mut lead.episodes {
+            changed |= turn(&mut episode.rule, &mut self.rules, &from.rules, &mut names.rules)?;
+        }
+        if changed || !self.shared.is_empty() {
+            self.rings(lead);
+            changed = true;
+        }
+        Ok(changed)
+    }
+
+    /// Whether every number of a lead means something.
+    pub(super) fn check(lead: &Lead, names: &Names) -> Result<(), Unknown> {
+        let known = |number: u16, len: usize| usize::from(number) < len;
+        let fine = lead.rings.iter().all(|ring| known(ring.count, names.counts.len()))
+            && lead.sums.iter().all(|(points, _)| known(*points, names.points.len()))
+            && lead.traits.iter().all(|of| known(of.trait_, names.traits.len()))
+            && lead.marks.iter().all(|mark| known(mark.hold, names.holds.len()))
+            && lead.episodes.iter().all(|episode| known(episode.rule, names.rules.len()));
+        if fine { Ok(()) } else { Err(Unknown) }
+    }
+
+    /// Rings in the order of their counts, with what others have seen of the same.
+    fn rings(&self, lead: &mut Lead) {
+        let mut rings: Vec<(u16, Vec<u16>)> =
+            lead.rings.iter().map(|ring| (ring.count, lead.refs[ring.range()].to_vec())).collect();
+        for Shared { count, capacity, old } in &self.shared {
+            let seen = old.iter().filter_map(|old| self.counts[usize::from(*old)]);
+            let seen: Vec<u16> = seen
+                .flat_map(|number| rings.iter().filter(move |(count, _)| *count == number))
+                .flat_map(|(_, events)| events.iter().copied())
+                .collect();
+            let mut events = seen;
+            events.sort_unstable_by_key(|event| (lead.events[usize::from(*event)].time, *event));
+            events.dedup();
+            events.drain(..events.len().saturating_sub(*capacity));
+            if !events.is_empty() {
+                rings.retain(|(known, _)| known != count);
+                rings.push((*count, events));
+            }
+        }
+        rings.sort_unstable_by_key(|(count, _)| *count);
+        lead.rings.clear();
+        lead.refs.clear();
+        for (count, events) in rings {
+            lead.rings.push(Ring { count, len: events.len() as u16, start: lead.refs.len() as u32 });
+            lead.refs.extend(events);
+        }
+        (0..lead.events.len() as u16).rev().for_each(|event| lead.release(event));
+    }
+}
+
+/// Where each of the old names is among ours; two alike take two places.
+fn places<T>(from: &[T], to: &[T], is: impl Fn(&T, &T) -> bool) -> Vec<Option<u16>> {
+    let mut taken = vec![false; to.len()];
+    from.iter()
+        .map(|old| {
+            let at = (0..to.len()).find(|at| !taken[*at] && is(&to[*at], old))?;
+            taken[at] = true;
+            Some(at as u16)
+        })
+        .collect()
+}
+
+/// One number: known, or carried along from now on.
+fn turn<T: Clone>(number: &mut u16, places: &mut [Option<u16>], from: &[T], to: &mut Vec<T>) -> Result<bool, Unknown> {
+    let old = usize::from(*number);
+    let place = places.get_mut(old).ok_or(Unknown)?;
+    let new = match *place {
+        Some(new) => new,
+        None => {
+            to.push(from[old].clone());
+            *place.insert((to.len() - 1) as u16)
+        }
+    };
+    Ok(std::mem::replace(number, new) != new)
+}

@@ -1,0 +1,110 @@
+//! What a worker does when the group gives it partitions or takes them back: state first, then records.
+
+use super::*;
+
+impl Worker {
+    pub(super) fn accept(&mut self, partitions: &[Partition]) -> Result<(), RunError> {
+        let (start, known) = (self.shared.settings.start, self.shared.known);
+        let begins = loop {
+            match self.member.resolve(partitions, start, known, now_ms()) {
+                Ok(begins) => break begins,
+                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
+                // The broker log has the reason.
+                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
+                Err(error) => return Err(self.source(error)),
+            }
+        };
+        let positions: Vec<_> = begins.iter().map(|(partition, begin)| (*partition, begin.offset())).collect();
+        self.member.assign(&positions).map_err(|e| self.source(e))?;
+        let paused: Vec<_> = begins.into_iter().filter(|begin| !self.take_over(*begin)).collect();
+        let partitions: Vec<_> = paused.iter().map(|(partition, _)| *partition).collect();
+        self.member.pause(&partitions).map_err(|e| self.source(e))?;
+        Assigned { worker: self.number, partitions: &positions }.tell();
+        for begin in paused {
+            self.begin_restore(begin)?;
+        }
+        self.observe(Instant::now());
+        self.settle();
+        Ok(())
+    }
+
+    /// Begins a partition whose state is at hand already.
+    fn take_over(&mut self, (partition, begin): (Partition, Resolution)) -> bool {
+        let Shared { settings, rules, handover, .. } = &self.shared;
+        let topic = &settings.topics.events;
+        let state = handover.take(partition, begin.offset()).or_else(|| {
+            let origin = Origin::Topic { topic: topic.as_str().into(), partition };
+            let empty = || Kept { engine: Engine::new(Arc::clone(rules), origin), named: true };
+            (self.shared.hooks.mode == Mode::Plain).then(empty)
+        });
+        state.map(|state| self.lanes.open(topic, (partition, begin), state)).is_some()
+    }
+
+    fn begin_restore(&mut self, (partition, begin): (Partition, Resolution)) -> Result<(), RunError> {
+        let Shared { settings, rules, hooks, .. } = &self.shared;
+        loop {
+            match self.restoring.begin(rules, &settings.topics.events, (partition, begin)) {
+                Ok(()) => break,
+                Err(SourceError::Away(_)) if hooks.stop.is_told() => return Ok(()),
+                Err(SourceError::Away(_)) => hooks.stop.wait(BACKOFF),
+                Err(error) => return Err(self.source(error)),
+            }
+        }
+        match begin {
+            Resolution::Committed(offset) if self.restoring.finds_nothing(partition) && !hooks.fresh_state => {
+                Err(restore::state_is_gone(settings, partition, offset))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads state for a moment, and lets partitions go on that have theirs.
+    pub(super) fn restore(&mut self) -> Result<(), RunError> {
+        if self.restoring.is_empty() {
+            return Ok(());
+        }
+        for Done { partition, begin, engine, named, took } in self.restoring.look()? {
+            self.lanes.open(&self.shared.settings.topics.events, (partition, begin), Kept { engine, named });
+            self.member.resume(&[partition]).map_err(|e| self.source(e))?;
+            self.shared.hooks.metrics.restored_after(took.as_secs_f64());
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Ready is who has partitions and their state.
+    fn settle(&mut self) {
+        let readiness = &self.shared.hooks.readiness;
+        match (self.assigned, self.restoring.is_empty()) {
+            (false, true) => {
+                self.assigned = true;
+                if readiness.assigned() {
+                    self.shared.running();
+                }
+            }
+            (true, false) => {
+                self.assigned = false;
+                readiness.unassigned();
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn give_back(&mut self, partitions: &[Partition], lost: bool) -> Result<(), RunError> {
+        self.lanes.close(partitions, &self.shared.handover);
+        let paused: Vec<_> = self.restoring.partitions().filter(|partition| partitions.contains(partition)).collect();
+        self.restoring.drop(&paused).map_err(|e| self.source(e))?;
+        self.member.resume(&paused).map_err(|e| self.source(e))?;
+        self.reposition.retain(|(partition, _)| !partitions.contains(partition));
+        self.member.unassign(partitions).map_err(|e| self.source(e))?;
+        Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
+            .tell(&self.shared.hooks.metrics);
+        if lost && self.assigned {
+            self.assigned = false;
+            self.shared.hooks.readiness.unassigned();
+        } else {
+            self.settle();
+        }
+        Ok(())
+    }
+}
