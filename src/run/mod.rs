@@ -196,13 +196,6 @@ pub(crate) struct Shared {
     pub(crate) handover: Handover,
 }
 
-impl Shared {
-    /// The last of workers and sinks has its partitions: the service consumes.
-    fn running(&self) {
-        running(&self.settings);
-    }
-}
-
 /// Runs the service until it is told to stop. Blocks; not for a thread of an async runtime.
 ///
 /// # Errors
@@ -232,7 +225,8 @@ pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<
     };
     log.started();
     hooks.readiness.set_connected(true);
-    hooks.readiness.expect(settings.workers + settings.sinks.len());
+    let partitions = usize::try_from(known.partitions).unwrap_or(0);
+    hooks.readiness.expect(settings.workers, settings.sinks.len(), partitions);
     let settings = Arc::new(settings);
     Ok(Some(Prepared { shared: Shared { settings, rules, hooks, log, known, handover: Handover::default() }, probe }))
 }
@@ -282,9 +276,10 @@ fn join(worker: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {
     worker.join().unwrap_or_else(bug)
 }
 
-/// Keeps readiness up to date until the service ends.
+/// Keeps readiness up to date until the service ends, and tells when it is ready for the first time.
 fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunError>>]) {
     let mut asked = Instant::now();
+    let mut told = false;
     while !shared.hooks.stop.is_told() && !workers.iter().any(JoinHandle::is_finished) {
         if asked.elapsed() >= WATCH {
             let answer = probe.partitions(&shared.settings.topics.events, WATCH);
@@ -296,6 +291,10 @@ fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunErr
                 }
             }
             asked = Instant::now();
+        }
+        if !told && shared.hooks.readiness.is_ready().is_ok() {
+            running(&shared.settings);
+            told = true;
         }
         shared.hooks.stop.wait(Duration::from_millis(200));
     }

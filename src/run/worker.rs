@@ -39,8 +39,6 @@ struct Worker {
     aborts: u32,
     /// Partitions to be read from elsewhere; until they are, nothing is read.
     reposition: Vec<(Partition, Offset)>,
-    /// Whether the group gave us our share.
-    assigned: bool,
 }
 
 /// Works until the service is told to stop, then commits the last round and leaves.
@@ -91,7 +89,6 @@ impl Worker {
             observed: now,
             aborts: 0,
             reposition: Vec::new(),
-            assigned: false,
             shared,
         }))
     }
@@ -314,12 +311,7 @@ impl Worker {
         self.member.assign(&positions).map_err(|e| self.source(e))?;
         Assigned { worker: self.number, partitions: &positions }.tell();
         self.observe(Instant::now());
-        if !self.assigned {
-            self.assigned = true;
-            if self.shared.hooks.readiness.assigned() {
-                self.shared.running();
-            }
-        }
+        self.shared.hooks.readiness.worker_has(self.number, self.lanes.iter().count());
         Ok(())
     }
 
@@ -329,9 +321,10 @@ impl Worker {
         self.member.unassign(partitions).map_err(|e| self.source(e))?;
         Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
             .tell(&self.shared.hooks.metrics);
-        if lost && self.assigned {
-            self.assigned = false;
-            self.shared.hooks.readiness.unassigned();
+        let readiness = &self.shared.hooks.readiness;
+        match lost {
+            true => readiness.worker_lost(self.number),
+            false => readiness.worker_has(self.number, self.lanes.iter().count()),
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ mod running;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotlead::config::settings::{Kafka, Secret};
+use hotlead::config::settings::{Kafka, Secret, Settings};
 use hotlead::core::limits::MAX_RECORD;
 use hotlead::run::{Mode, RunError};
 use hotlead::source::Probe;
@@ -44,6 +44,22 @@ fn alerts_arrive_exactly_once_and_a_restart_does_not_repeat_them() {
     broker().produce(&settings.topics.events, (40..50).map(|n| demo_request(n, n)));
     assert_eq!(alert_ids(&live.alerts(50)).len(), 50, "ten more, none twice");
     live.stop().expect("a clean end");
+}
+
+/// Goal: ready means that every partition is being read, also while two workers of one process share them out. Method:
+/// each joins whenever it does; at the moment of ready all partitions have an owner here.
+#[test]
+fn ready_means_that_every_partition_has_an_owner() {
+    for _ in 0..3 {
+        let settings = Settings { workers: 2, ..settings(&unique("ready"), "a") };
+        let live = Live::start(&settings, Mode::Transactional);
+        let text = live.hooks.metrics.encode();
+        for partition in 0..4 {
+            let owned = format!("hotlead_leads{{partition=\"{partition}\"}}");
+            assert!(text.contains(&owned), "{owned}: {text}");
+        }
+        live.stop().expect("a clean end");
+    }
 }
 
 /// Goal: bad input never stops the stream and is never lost. Method: each kind between two good events.
