@@ -42,7 +42,7 @@ pub(in crate::config) fn read_tree(
         return None;
     }
     let map = View::top(root).map(faults, &CONFIG_FILE)?;
-    let mut reader = Reader { faults, around };
+    let mut reader = Reader { faults, around, in_needed_sink: false };
     let kafka = map.get("kafka").map(|view| reader.kafka(&view));
     let group = map.get("group").map(|view| reader.name(&view));
     let instance = reader.instance(&map);
@@ -84,6 +84,8 @@ pub(in crate::config) fn beside(file: &Path, path: &str) -> PathBuf {
 pub(super) struct Reader<'a> {
     pub faults: &'a mut Faults,
     pub around: &'a Surroundings<'a>,
+    /// Whether it is at the one sink whose secrets are needed, if there is such.
+    pub in_needed_sink: bool,
 }
 
 impl Reader<'_> {
