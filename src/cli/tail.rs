@@ -78,7 +78,14 @@ pub(super) fn follow(
             break out.flush();
         }
         let wait = Duration::from_millis(100);
-        let Some(message) = reader.next(wait) else {
+        let next = match reader.next(wait) {
+            Ok(next) => next,
+            Err(fault) => {
+                say::line(&fault);
+                return exit::UNAVAILABLE;
+            }
+        };
+        let Some(message) = next else {
             // Nothing is there: whoever waits at the other end sees what came.
             if !std::mem::replace(&mut quiet, true)
                 && let Err(fault) = out.flush()

@@ -26,6 +26,7 @@ use crate::console::View;
 use crate::core::rule::RuleSet;
 use crate::sink::PublishError;
 use crate::source::{Known, Probe, ProbeFault, SourceError};
+use crate::telemetry::access::Right;
 use crate::telemetry::broker_log::BrokerLog;
 use crate::telemetry::events::Running;
 use crate::telemetry::{HotView, Metrics, Readiness};
@@ -160,7 +161,7 @@ impl RunError {
     fn of_source(error: SourceError, instance: &str) -> Self {
         match error {
             SourceError::Fenced => Self::Fenced { instance: instance.to_owned() },
-            SourceError::Away(text) => Self::Unreachable(text),
+            SourceError::Away(text) | SourceError::Forbidden(text) => Self::Unreachable(text),
             SourceError::Broken(text) => Self::Broken(text),
         }
     }
@@ -172,6 +173,7 @@ impl RunError {
                 "the brokers did not answer while stopping: the last round is not committed, it will be done again"
                     .to_owned(),
             ),
+            PublishError::Forbidden(text) => Self::Unreachable(text),
             PublishError::Aborted(text) | PublishError::Broken(text) => Self::Broken(text),
             PublishError::TooLarge => Self::Broken("a record is too large for its topic".to_owned()),
         }
@@ -282,7 +284,7 @@ fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunErr
     let mut told = false;
     while !shared.hooks.stop.is_told() && !workers.iter().any(JoinHandle::is_finished) {
         if asked.elapsed() >= WATCH {
-            let answer = probe.partitions(&shared.settings.topics.events, WATCH);
+            let answer = probe.partitions(&shared.settings.topics.events, Right::Read, WATCH);
             let connected = answer.is_ok();
             if shared.hooks.readiness.set_connected(connected) != connected {
                 match answer {

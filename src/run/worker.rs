@@ -157,6 +157,9 @@ impl Worker {
         let Some(lane) = self.lanes.get_mut(partition) else {
             return Ok(());
         };
+        if let Some(denied) = self.member.denied(code) {
+            return Err(self.source(denied));
+        }
         let topic = &self.shared.settings.topics.events;
         if code != RDKafkaErrorCode::AutoOffsetReset {
             let text = format!("{topic}/{partition}: {code}");

@@ -2,6 +2,7 @@
 //!
 //! One struct per thing that happens ([`events`]); telling it updates metrics and log together.
 
+pub mod access;
 pub mod broker_log;
 pub mod events;
 mod hot;

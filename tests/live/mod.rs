@@ -2,6 +2,7 @@
 
 mod history;
 mod program;
+mod rights;
 mod running;
 
 use std::collections::BTreeSet;
@@ -11,12 +12,14 @@ use hotlead::config::settings::{Kafka, Secret, Settings};
 use hotlead::core::limits::MAX_RECORD;
 use hotlead::run::{Mode, RunError};
 use hotlead::source::Probe;
+use hotlead::telemetry::access::Right;
 use hotlead::telemetry::broker_log::BrokerLog;
+use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use running::{Live, alert_ids, demo_request, header, settings, topics_of};
 
-use crate::kafka::{Broker, Login, Options, Outgoing, Record, broker, unique};
+use crate::kafka::{Broker, Login, Options, Outgoing, Record, broker, own_broker, unique};
 use crate::supervise::wait_for;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -259,23 +262,29 @@ fn a_missing_events_topic_is_named_with_its_command() {
     assert!(fault.to_string().contains(&command), "{fault}");
 }
 
+/// What a client's configuration says, as our file would.
+fn kafka_of(config: &ClientConfig) -> Kafka {
+    let names = ["security.protocol", "sasl.mechanism", "sasl.username", "sasl.password", "ssl.ca.location"];
+    let value = |name: &str| config.get(name).expect("set by the broker").to_owned();
+    Kafka {
+        brokers: vec![value("bootstrap.servers")],
+        properties: names.map(|name| (name.to_owned(), Secret::inline(value(name)))).into(),
+    }
+}
+
 /// Goal: wrong credentials are told as such, not as a lost connection, and right ones let us in.
 #[test]
 fn a_wrong_password_is_one_clear_line() {
+    let _own = own_broker();
     let login = Login { user: "hotlead".to_owned(), password: "right".to_owned() };
     let broker = Broker::start_own(&Options { tls_scram: Some(login), ..Options::default() });
     let config = broker.tls_client_config();
     let ask = |password: &str| {
-        let inherited = ["security.protocol", "sasl.mechanism", "sasl.username", "ssl.ca.location"];
-        let value = |name: &str| config.get(name).expect("set by the broker").to_owned();
-        let mut kafka = Kafka {
-            brokers: vec![value("bootstrap.servers")],
-            properties: inherited.map(|name| (name.to_owned(), Secret::inline(value(name)))).into(),
-        };
+        let mut kafka = kafka_of(&config);
         let secret = Secret::resolved(password, "env:PASSWORD");
         kafka.properties.insert("sasl.password".to_owned(), secret);
         let probe = Probe::new(&kafka, "probe", BrokerLog::default()).expect("good properties");
-        probe.partitions("nowhere", Duration::from_secs(5))
+        probe.partitions("nowhere", Right::Read, Duration::from_secs(5))
     };
     let answer = wait_for("an answer over TLS", DEADLINE, || ask("right").ok());
     assert_eq!(answer, None, "there is no such topic");
