@@ -2,6 +2,7 @@
 
 mod kafka;
 mod keys;
+mod librdkafka;
 mod read;
 mod secrets;
 mod sinks;
