@@ -1,5 +1,6 @@
 //! Every integration test, in one binary: linking librdkafka once is enough.
 
+mod backtest;
 mod browser;
 mod chromium;
 mod config;

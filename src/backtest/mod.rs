@@ -1,6 +1,7 @@
 //! A file of events through the engine, in file order: what would have fired?
 
 pub mod decisions;
+pub mod leaps;
 pub mod summary;
 
 use std::collections::HashMap;
