@@ -29,7 +29,7 @@ use crate::source::{Known, Probe, ProbeFault, SourceError};
 use crate::telemetry::access::Right;
 use crate::telemetry::broker_log::BrokerLog;
 use crate::telemetry::events::Running;
-use crate::telemetry::{HotView, Metrics, Readiness};
+use crate::telemetry::{HotAlerts, Metrics, Readiness};
 use handover::Handover;
 
 /// Between two questions whether the brokers still answer.
@@ -56,8 +56,8 @@ pub struct Hooks {
     pub metrics: Metrics,
     /// Whether the service does its work.
     pub readiness: Readiness,
-    /// Hot leads and committed alerts.
-    pub hot: HotView,
+    /// Committed alerts.
+    pub hot: HotAlerts,
     /// What the console shows, if anybody looks: every event that was seen goes there.
     pub view: Option<Arc<View>>,
     /// How rounds are committed.
@@ -71,7 +71,7 @@ impl Hooks {
             stop: Stop::default(),
             metrics: Metrics::new(),
             readiness: Readiness::default(),
-            hot: HotView::default(),
+            hot: HotAlerts::default(),
             view: None,
             mode,
         }

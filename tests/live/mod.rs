@@ -237,6 +237,7 @@ fn the_in_process_cluster_will_do_without_transactions() {
         cluster.create_topic(topic, 4, 1).unwrap();
     }
     let live = Live::start(&settings, Mode::Plain);
+    let mut alerts = live.hooks.hot.subscribe();
     let mut config = broker().client_config();
     config.set("bootstrap.servers", cluster.bootstrap_servers());
     let producer: BaseProducer = config.create().unwrap();
@@ -246,8 +247,11 @@ fn the_in_process_cluster_will_do_without_transactions() {
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(DEADLINE).unwrap();
-    let hot = || live.hooks.hot.newest_first().len();
-    wait_for("hot leads", DEADLINE, || (hot() == 20).then_some(()));
+    let mut leads = BTreeSet::new();
+    wait_for("hot leads", DEADLINE, || {
+        leads.extend(alerts.try_recv().map(|alert| alert.lead.key.clone()));
+        (leads.len() == 20).then_some(())
+    });
     live.stop().expect("a clean end");
 }
 
