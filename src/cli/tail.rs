@@ -9,6 +9,7 @@ use rdkafka::Message;
 use super::{From, Stretch, exit, files, say};
 use crate::config::settings::Settings;
 use crate::core::alert::Alert;
+use crate::core::plain::plain;
 use crate::source::{Begin, ProbeFault, Reader};
 
 /// Prints alerts and answers with the exit code; `json`: the record's value as it is.
@@ -38,8 +39,7 @@ fn line(value: &[u8]) -> String {
             let company = lead.company.as_deref().map_or_else(String::new, |c| format!(" ({c})"));
             let (tier, rule, reason) = (&alert.tier, &alert.rule, &alert.reason);
             let text = format!("{}  {tier}  {who}{company}  {rule}: {reason}  [{:.1}]", alert.time, alert.score.total);
-            // Names come from outside: no control character reaches the terminal.
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+            plain(&text).into_owned()
         }
         Err(fault) => format!("(no alert: {fault})"),
     }
@@ -117,14 +117,14 @@ mod tests {
     #[test]
     fn a_line_is_for_people_and_safe_for_a_terminal() {
         let alert = r#"{"id":"000000000000000000000000000000aa","rule":"surge","tier":"hot","kind":"opened",
-            "lead":{"key":"u1","name":"Dana\u001b[31m Ruiz","company":"Acme"},"time":"2026-11-22T10:02:14.120Z",
+            "lead":{"key":"u1","name":"Dana\u001b[31m Ruiz\u202e","company":"Acme"},"time":"2026-11-22T10:02:14.120Z",
             "episode_start":"2026-11-22T10:02:14.120Z","reason":"3 pricing views in 41 min","flags":[],
             "score":{"total":65.0,"fit":20.0,"behaviour":45.0},
             "trigger":{"event_id":"e","time":"2026-11-22T10:02:14.120Z","source":"engagement/2@1234"},
             "evidence":[],"rules_version":"sha256:00"}"#;
         assert_eq!(
             line(alert.as_bytes()),
-            "2026-11-22T10:02:14.120Z  hot  Dana [31m Ruiz (Acme)  surge: 3 pricing views in 41 min  [65.0]"
+            "2026-11-22T10:02:14.120Z  hot  Dana\u{fffd}[31m Ruiz\u{fffd} (Acme)  surge: 3 pricing views in 41 min  [65.0]"
         );
         assert!(line(b"x").starts_with("(no alert: "));
     }

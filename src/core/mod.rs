@@ -16,6 +16,7 @@ mod leads;
 pub mod limits;
 mod matching;
 pub mod offsets;
+pub mod plain;
 mod reason;
 pub mod refusal;
 pub mod rule;
