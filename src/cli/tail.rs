@@ -73,8 +73,12 @@ pub(super) fn follow(
         }
     };
     let mut quiet = false;
+    let mut is_empty = true;
     let written = loop {
         if stretch.until_end && reader.at_end() {
+            if is_empty {
+                say::line(nothing(topic, begin));
+            }
             break out.flush();
         }
         let wait = Duration::from_millis(100);
@@ -94,7 +98,7 @@ pub(super) fn follow(
             }
             continue;
         };
-        quiet = false;
+        (quiet, is_empty) = (false, false);
         if let Err(fault) = show(&message, &mut out) {
             break Err(fault);
         }
@@ -107,6 +111,14 @@ pub(super) fn follow(
             say::line(format_args!("cannot write: {fault}"));
             exit::SOFTWARE
         }
+    }
+}
+
+/// What is said instead of no output at all.
+fn nothing(topic: &str, begin: Begin) -> String {
+    match begin {
+        Begin::Beginning => format!("topic {topic} has no records"),
+        Begin::End => format!("topic {topic}: nothing came after its end; --from beginning reads all of it"),
     }
 }
 
