@@ -9,7 +9,7 @@ use super::secrets::Surroundings;
 use super::{LogFormat, Settings, Start};
 use crate::config::fault::Faults;
 use crate::config::map::Map;
-use crate::config::rules::is_version;
+use crate::config::rules::check_version;
 use crate::config::suggest::nearest_field;
 use crate::config::tree::{self, Node};
 use crate::config::view::{View, optional};
@@ -38,9 +38,7 @@ pub(in crate::config) fn read_tree(
     around: &Surroundings<'_>,
     faults: &mut Faults,
 ) -> Option<Settings> {
-    if !is_version(root, faults) {
-        return None;
-    }
+    check_version(root, faults);
     let map = View::top(root).map(faults, &CONFIG_FILE)?;
     let mut reader = Reader { faults, around, in_needed_sink: false };
     let kafka = map.get("kafka").map(|view| reader.kafka(&view));
