@@ -1,9 +1,11 @@
 //! Every integration test, in one binary: linking librdkafka once is enough.
 
+mod backtest;
 mod browser;
 mod chromium;
 mod config;
 mod console;
+mod demo;
 mod kafka;
 mod live;
 mod notify;

@@ -1,6 +1,7 @@
 //! A file of events through the engine, in file order: what would have fired?
 
 pub mod decisions;
+pub mod leaps;
 pub mod summary;
 
 use std::collections::HashMap;
@@ -116,7 +117,8 @@ impl Backtest {
         let (place, position) = self.place(&line, number);
         let (origin, engine) = &mut self.engines[place];
         let seen = Seen { rules: &self.rules, origin, position, line: number, stamped: line.time.is_some() };
-        let headers: Vec<(&str, &[u8])> = line.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let there = line.headers.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?)));
+        let headers: Vec<(&str, &[u8])> = there.collect();
         let time = line.time.filter(|time| time.is_plausible());
         let record = Record { value: line.value.as_deref(), headers: &headers, time };
         match self.decoder.decode(record) {

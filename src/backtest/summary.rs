@@ -4,18 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::io;
 
+use super::leaps::Leaps;
 use super::{Observer, Seen};
 use crate::codec::DeadLetter;
 use crate::core::engine::{Outcome, Outputs, Verdict};
 use crate::core::event::Event;
 use crate::core::rule::RuleSet;
-use crate::core::time::{Span, Timestamp};
-
-/// A plain file's event whose time lies so far after everything before it is worth a word: nothing clamps it.
-const ODD_LEAP: Span = Span::from_secs(30 * 86_400);
-
-/// Rows of odd lines that are shown.
-const SHOWN: usize = 5;
+use crate::core::time::Timestamp;
 
 /// Everything that is counted.
 #[derive(Debug, Default)]
@@ -28,7 +23,7 @@ pub struct Summary {
     leads: HashSet<String>,
     span: Option<(Timestamp, Timestamp)>,
     clamped: u64,
-    leaps: Vec<(u64, Timestamp)>,
+    leaps: Leaps,
 }
 
 #[derive(Debug, Default)]
@@ -52,11 +47,8 @@ impl Summary {
         Self { rules: rules.spec().rules.iter().map(row).collect(), ..Self::default() }
     }
 
-    fn stretch(&mut self, seen: &Seen<'_>, time: Timestamp) {
+    fn stretch(&mut self, time: Timestamp) {
         let (first, last) = self.span.get_or_insert((time, time));
-        if !seen.stamped && self.events > 1 && time - *last > ODD_LEAP && self.leaps.len() < SHOWN {
-            self.leaps.push((seen.line, time));
-        }
         *first = time.min(*first);
         *last = time.max(*last);
     }
@@ -65,7 +57,8 @@ impl Summary {
 impl Observer for Summary {
     fn event(&mut self, seen: &Seen<'_>, event: &Event<'_>, out: &Outputs) -> io::Result<()> {
         self.events += 1;
-        self.stretch(seen, event.time);
+        self.stretch(event.time);
+        self.leaps.note(seen, event.time);
         self.clamped += u64::from(out.clamped);
         *self.outcomes.entry(out.outcome.name()).or_default() += 1;
         if let Outcome::Ignored(by) = out.outcome {
@@ -122,11 +115,8 @@ impl fmt::Display for Summary {
         if self.clamped > 0 {
             writeln!(f, "  {} times were ahead of their record and clamped to it", self.clamped)?;
         }
-        for (line, time) in &self.leaps {
-            writeln!(
-                f,
-                "  warning: line {line}: {time} lies far after all lines before it, and nothing clamps a plain file"
-            )?;
+        for warning in self.leaps.to_string().lines() {
+            writeln!(f, "  {warning}")?;
         }
         writeln!(f)?;
         let alerts = |row: &RuleRow| row.decisions.get("fire").copied().unwrap_or_default();

@@ -9,6 +9,7 @@ use clap::Args;
 
 use super::{exit, files, say};
 use crate::backtest::decisions::{Alerts, Decisions};
+use crate::backtest::leaps::Watched;
 use crate::backtest::summary::Summary;
 use crate::backtest::{Backtest, BacktestError, Observer};
 use crate::core::event::FieldPath;
@@ -58,9 +59,15 @@ pub fn run(options: &Options) -> u8 {
     let backtest = Backtest::new(Arc::clone(&rules), &options.lead_key, &options.events);
     let out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let done = if options.decisions {
-        write(backtest, events, Decisions(out), |observer| observer.0.flush())
+        write(backtest, events, Watched::new(Decisions(out)), |watched| {
+            say::lines(&watched.leaps);
+            watched.observer.0.flush()
+        })
     } else if options.json {
-        write(backtest, events, Alerts(out), |observer| observer.0.flush())
+        write(backtest, events, Watched::new(Alerts(out)), |watched| {
+            say::lines(&watched.leaps);
+            watched.observer.0.flush()
+        })
     } else {
         let mut out = out;
         write(backtest, events, Summary::new(&rules), |summary| {

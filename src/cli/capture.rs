@@ -30,9 +30,8 @@ pub fn run(config: &Path, stretch: &Stretch) -> u8 {
 /// One record as one line.
 fn line<'a>(message: &'a BorrowedMessage<'_>) -> Line<'a> {
     let headers = message.headers().map(|headers| {
-        let header = |header: rdkafka::message::Header<'_, &[u8]>| {
-            (header.key.to_owned(), header.value.unwrap_or_default().to_vec())
-        };
+        let header =
+            |header: rdkafka::message::Header<'_, &[u8]>| (header.key.to_owned(), header.value.map(<[u8]>::to_vec));
         headers.iter().map(header).collect()
     });
     Line {

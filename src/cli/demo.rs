@@ -18,10 +18,10 @@ pub struct Options {
     #[arg(long = "for", value_name = "TIME", value_parser = length)]
     length: Option<Duration>,
     /// Simulated seconds that pass in a second
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, value_name = "N", default_value_t = Demo::SPEED, value_parser = clap::value_parser!(u32).range(1..=3600))]
     speed: u32,
     /// The same seed brings the same leads
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = Demo::SEED)]
     seed: u64,
     /// Where the live page is; 0 takes any free port
     #[arg(long, value_name = "N", default_value_t = 8080)]

@@ -17,6 +17,27 @@ pub(super) fn settings_for_reading(path: &Path) -> Result<Settings, u8> {
     config::load_for_reading(path).map_err(|error| tell(&error))
 }
 
+/// The config file for a command that uses one sink: with the secrets of that sink. Or the exit code, also if there is no
+/// such sink.
+pub(super) fn settings_for_sink(path: &Path, id: &str) -> Result<Settings, u8> {
+    // First of all: whoever misspelt the id does not want to hear of other sinks' secrets.
+    let known = config::sink_ids(path).map_err(|error| tell(&error))?;
+    if !known.iter().any(|known| known == id) {
+        say::line(no_such_sink(id, &known));
+        return Err(exit::CONFIG);
+    }
+    config::load_for_sink(path, id).map_err(|error| tell(&error))
+}
+
+/// What to say about an id that no sink has.
+pub(super) fn no_such_sink(id: &str, known: &[String]) -> String {
+    let hint = config::did_you_mean(id, known.iter().map(String::as_str));
+    match known {
+        [] => format!("no sink {id:?}: the config file names none"),
+        _ => format!("no sink {id:?}; there is: {}{hint}", known.join(", ")),
+    }
+}
+
 /// The rules file, compiled; its warnings are printed. Or the exit code.
 pub(super) fn rules(path: &Path) -> Result<RuleSet, u8> {
     let (spec, warnings) = config::load_rules(path).map_err(|error| tell(&error))?;

@@ -9,7 +9,7 @@ use crate::notify::sample;
 
 /// Sends the message, prints what the other side answered, and answers with the exit code.
 pub fn run(config: &Path, id: &str) -> u8 {
-    let settings = match files::settings(config) {
+    let settings = match files::settings_for_sink(config, id) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
@@ -33,8 +33,8 @@ pub async fn send(
     err: &mut (dyn Write + Send),
 ) -> io::Result<u8> {
     let Some(sink) = settings.sinks.iter().find(|sink| sink.id == id) else {
-        let known: Vec<_> = settings.sinks.iter().map(|sink| sink.id.as_str()).collect();
-        writeln!(err, "no sink {id:?}; there is: {}", known.join(", "))?;
+        let known: Vec<_> = settings.sinks.iter().map(|sink| sink.id.clone()).collect();
+        writeln!(err, "{}", files::no_such_sink(id, &known))?;
         return Ok(exit::CONFIG);
     };
     match sample::send(settings, sink).await {

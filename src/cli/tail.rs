@@ -9,6 +9,7 @@ use rdkafka::Message;
 use super::{From, Stretch, exit, files, say};
 use crate::config::settings::Settings;
 use crate::core::alert::Alert;
+use crate::core::plain::plain;
 use crate::source::{Begin, ProbeFault, Reader};
 
 /// Prints alerts and answers with the exit code; `json`: the record's value as it is.
@@ -38,8 +39,7 @@ fn line(value: &[u8]) -> String {
             let company = lead.company.as_deref().map_or_else(String::new, |c| format!(" ({c})"));
             let (tier, rule, reason) = (&alert.tier, &alert.rule, &alert.reason);
             let text = format!("{}  {tier}  {who}{company}  {rule}: {reason}  [{:.1}]", alert.time, alert.score.total);
-            // Names come from outside: no control character reaches the terminal.
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+            plain(&text).into_owned()
         }
         Err(fault) => format!("(no alert: {fault})"),
     }
@@ -73,12 +73,23 @@ pub(super) fn follow(
         }
     };
     let mut quiet = false;
+    let mut is_empty = true;
     let written = loop {
         if stretch.until_end && reader.at_end() {
+            if is_empty {
+                say::line(nothing(topic, begin));
+            }
             break out.flush();
         }
         let wait = Duration::from_millis(100);
-        let Some(message) = reader.next(wait) else {
+        let next = match reader.next(wait) {
+            Ok(next) => next,
+            Err(fault) => {
+                say::line(&fault);
+                return exit::UNAVAILABLE;
+            }
+        };
+        let Some(message) = next else {
             // Nothing is there: whoever waits at the other end sees what came.
             if !std::mem::replace(&mut quiet, true)
                 && let Err(fault) = out.flush()
@@ -87,7 +98,7 @@ pub(super) fn follow(
             }
             continue;
         };
-        quiet = false;
+        (quiet, is_empty) = (false, false);
         if let Err(fault) = show(&message, &mut out) {
             break Err(fault);
         }
@@ -103,6 +114,14 @@ pub(super) fn follow(
     }
 }
 
+/// What is said instead of no output at all.
+fn nothing(topic: &str, begin: Begin) -> String {
+    match begin {
+        Begin::Beginning => format!("topic {topic} has no records"),
+        Begin::End => format!("topic {topic}: nothing came after its end; --from beginning reads all of it"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,14 +129,14 @@ mod tests {
     #[test]
     fn a_line_is_for_people_and_safe_for_a_terminal() {
         let alert = r#"{"id":"000000000000000000000000000000aa","rule":"surge","tier":"hot","kind":"opened",
-            "lead":{"key":"u1","name":"Dana\u001b[31m Ruiz","company":"Acme"},"time":"2026-11-22T10:02:14.120Z",
+            "lead":{"key":"u1","name":"Dana\u001b[31m Ruiz\u202e","company":"Acme"},"time":"2026-11-22T10:02:14.120Z",
             "episode_start":"2026-11-22T10:02:14.120Z","reason":"3 pricing views in 41 min","flags":[],
             "score":{"total":65.0,"fit":20.0,"behaviour":45.0},
             "trigger":{"event_id":"e","time":"2026-11-22T10:02:14.120Z","source":"engagement/2@1234"},
             "evidence":[],"rules_version":"sha256:00"}"#;
         assert_eq!(
             line(alert.as_bytes()),
-            "2026-11-22T10:02:14.120Z  hot  Dana [31m Ruiz (Acme)  surge: 3 pricing views in 41 min  [65.0]"
+            "2026-11-22T10:02:14.120Z  hot  Dana\u{fffd}[31m Ruiz\u{fffd} (Acme)  surge: 3 pricing views in 41 min  [65.0]"
         );
         assert!(line(b"x").starts_with("(no alert: "));
     }

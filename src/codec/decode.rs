@@ -116,11 +116,22 @@ impl Decoder {
         let Some(format) = format.filter(|_| is_object) else {
             return Err(refuse(Reason::UnknownFormat, "no format that is read"));
         };
+        // A CloudEvent always says what happened: in its type, if its data has none.
+        let type_slot = match envelope.name {
+            _ if kind.is_some() || self.marks.has_type(&source) => Slot::default(),
+            name => source.keep(name),
+        };
+        let kind = kind.or_else(|| source.says(type_slot).map(|_| Kind::Track));
         // Of an event without a kind only the lead is looked at, for the dead letter.
         let fields_kind = kind.unwrap_or(Kind::Track);
         self.slots.clear();
         for plan in &self.plans {
             self.slots.push(source.get(plan, fields_kind));
+        }
+        if let Some(name) =
+            self.slots.get_mut(usize::from(FieldTable::NAME.0)).filter(|slot| slot.shape == Shape::Absent)
+        {
+            *name = type_slot;
         }
         let candidates = self.lead_key.iter().map(|index| self.slots[*index]);
         let lead = candidates.into_iter().find(|slot| source.says(*slot).is_some());

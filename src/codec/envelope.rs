@@ -15,6 +15,8 @@ pub(super) struct Envelope<'a> {
     pub(super) root: NodeId,
     /// The last word of the CloudEvent's type, if that is a kind.
     pub(super) kind: Option<Kind>,
+    /// The CloudEvent's type.
+    pub(super) name: Text<'a>,
     /// The CloudEvent's id.
     pub(super) id: Text<'a>,
     /// Its source, within which the id is unique.
@@ -66,6 +68,7 @@ impl<'a> Envelope<'a> {
         Self {
             root: 0,
             kind: header(record, "ce_type").and_then(last_word),
+            name: text("ce_type"),
             id: text("ce_id"),
             scope: text("ce_source"),
             time: header(record, "ce_time").map(|text| {
@@ -81,6 +84,7 @@ impl<'a> Envelope<'a> {
         Self {
             root: outer.data,
             kind: source.says(source.at(outer.kind)).and_then(last_word),
+            name: Text::Found(source.at(outer.kind)),
             id: Text::Found(source.at(outer.id)),
             scope: Text::Found(source.at(outer.source)),
             time: is_there.then(|| read_time(source, time).ok_or("time")),

@@ -99,6 +99,12 @@ impl Marks {
         source.says(source.at(self.kind)).and_then(Kind::from_name)
     }
 
+    /// Whether it has a type at all.
+    #[inline]
+    pub(super) fn has_type(&self, source: &Source<'_, '_>) -> bool {
+        source.at(self.kind).shape != Shape::Absent
+    }
+
     /// Which format the event has (the table in the module's documentation); `None` if none that we read.
     #[inline]
     pub(super) fn tell(&self, source: &Source<'_, '_>, has_kind: bool) -> Option<Format> {

@@ -36,8 +36,8 @@ pub struct Line<'a> {
     pub time: Option<Timestamp>,
     /// The record's key.
     pub key: Option<Cow<'a, [u8]>>,
-    /// Names and values, in order.
-    pub headers: Vec<(String, Vec<u8>)>,
+    /// Names and values, in order; a value may be null.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
     /// The exact bytes of the record's value; `None` is a tombstone.
     pub value: Option<Cow<'a, [u8]>>,
 }
@@ -74,7 +74,8 @@ struct Place<'a> {
 struct Header<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    /// `null` if the header has none.
+    #[serde(borrow, default)]
     value: Option<Cow<'a, str>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     value_base64: Option<Cow<'a, str>>,
@@ -102,8 +103,8 @@ fn captured(text: &str) -> Option<Line<'_>> {
     };
     let mut headers = Vec::with_capacity(place.headers.len());
     for header in place.headers {
-        let value = bytes(header.value, header.value_base64)?.unwrap_or_default();
-        headers.push((header.name.into_owned(), value.into_owned()));
+        let value = bytes(header.value, header.value_base64)?.map(Cow::into_owned);
+        headers.push((header.name.into_owned(), value));
     }
     Some(Line {
         coordinates: Some(Coordinates {
@@ -151,8 +152,8 @@ impl Line<'_> {
 
     fn place<'b>(&'b self, place: &'b Coordinates) -> Place<'b> {
         let (key, key_base64) = self.key.as_deref().map_or((None, None), text_or_base64);
-        let header = |(name, value): &'b (String, Vec<u8>)| {
-            let (value, value_base64) = text_or_base64(value);
+        let header = |(name, value): &'b (String, Option<Vec<u8>>)| {
+            let (value, value_base64) = value.as_deref().map_or((None, None), text_or_base64);
             Header { name: name.into(), value, value_base64 }
         };
         Place {
@@ -243,6 +244,24 @@ mod tests {
     }
 
     #[test]
+    fn headers_have_texts_bytes_or_nothing() {
+        let value = |value: &[u8]| Some(value.to_vec());
+        #[rustfmt::skip]
+        let rows = [
+            (value(b"v"),    r#"[{"name":"n","value":"v"}]"#),
+            (value(b""),     r#"[{"name":"n","value":""}]"#),
+            (value(b"\xff"), r#"[{"name":"n","value":null,"value_base64":"/w=="}]"#),
+            (None,           r#"[{"name":"n","value":null}]"#),
+        ];
+        for (value, expected) in rows {
+            let line = Line { headers: vec![("n".to_owned(), value)], ..captured_line(None) };
+            let text = written(&line);
+            assert!(text.contains(&format!("\"headers\":{expected}}}")), "{text}");
+            assert_eq!(read(text.trim_end().as_bytes()), line);
+        }
+    }
+
+    #[test]
     fn an_event_alone_is_its_own_bytes() {
         #[rustfmt::skip]
         let lines: [&[u8]; 6] = [
@@ -264,7 +283,9 @@ mod tests {
                 proptest::collection::vec(proptest::num::u8::ANY, 0..20),
             ]),
             key in proptest::option::of(proptest::collection::vec(proptest::num::u8::ANY, 0..9)),
-            headers in proptest::collection::vec((".{0,5}", proptest::collection::vec(proptest::num::u8::ANY, 0..5)), 0..3),
+            headers in proptest::collection::vec(
+                (".{0,5}", proptest::option::of(proptest::collection::vec(proptest::num::u8::ANY, 0..5))), 0..3,
+            ),
             time in proptest::option::of(-1i64..2_000_000_000_000),
         ) {
             let line = Line {

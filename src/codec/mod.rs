@@ -15,7 +15,10 @@
 //! | `unknown_format` | anything else: PostHog, Snowplow, HubSpot, lists, bare values | | | |
 //!
 //! A CloudEvent carries one of the others as its JSON `data` (an object; `data_base64` and other media types are
-//! `unknown_format`); its `subject` is not read. Whatever the format, an event that names no time has its record's
+//! `unknown_format`); its `subject` is not read. Its type is mandatory and says what happened: around data without a
+//! `type`, a type whose last word is no kind makes a `track` event of that name (`com.example.quote.requested`), if the
+//! data has no name of its own. So `no_type` is left for data whose own `type` is no kind, and for what is no CloudEvent
+//! and has no `type`. Whatever the format, an event that names no time has its record's
 //! timestamp; a time that is present and cannot be read is `bad_time` and never replaced by another. An id longer than
 //! [`MAX_EVENT_ID`](crate::core::limits::MAX_EVENT_ID) bytes is no id.
 //!

@@ -3,6 +3,7 @@
 //! The places of all formats stand side by side (an own `lead.user_id`, a Segment `userId`): a record has those of its
 //! format, so nobody has to ask which it is.
 
+use super::envelope::Text;
 use super::tree::{NodeId, Sprout, Tree};
 use super::walk::{Found, is_blank, slot};
 use crate::core::event::{FieldPath, Kind, Shape, Slot};
@@ -174,6 +175,19 @@ impl Source<'_, '_> {
             Shape::Text | Shape::Number => Some(&self.text[range]),
             Shape::Written => Some(&self.found.written[range]),
             _ => None,
+        }
+    }
+
+    /// Where a text is, for good: one of a header goes to the second text.
+    #[cold]
+    pub(super) fn keep(&mut self, text: Text<'_>) -> Slot {
+        match text {
+            Text::Found(slot) => slot,
+            Text::Header(text) => {
+                let start = self.found.written.len();
+                self.found.written.push_str(text);
+                slot(Shape::Written, start, start + text.len())
+            }
         }
     }
 

@@ -203,7 +203,10 @@ fn formats_are_told_apart_and_read() {
         (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"com.example.thing","data":{"type":"page","userId":"u1","messageId":"m1","timestamp":1795341734}}"#, "page u1 1795341734000 id=m1 scope="),
         (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"com.example.page","time":"2026-11-22T10:02:14.120Z","data":{"userId":"u1"}}"#, "page u1 1795341734120 id=c1 scope=/s"),
         (r#"{"data":{"lead":{"user_id":"u1"},"time":1795341734},"type":"track","id":"c1","source":"/s","specversion":"1.0","time":1}"#, "track u1 1795341734000 id=c1 scope=/s"),
-        (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"com.example.thing","time":1795341734,"data":{"userId":"u1"}}"#, "no_type u1 1795341734000 id=c1"),
+        (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"com.example.thing","time":1795341734,"data":{"userId":"u1"}}"#, "track u1 1795341734000 id=c1 scope=/s"),
+        (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"com.example.thing","time":1795341734,"data":{"userId":"u1","type":"nope"}}"#, "no_type u1 1795341734000 id=c1"),
+        (r#"{"specversion":"1.0","source":"/s","id":"c1","type":" ","time":1795341734,"data":{"userId":"u1"}}"#, "no_type u1 1795341734000 id=c1"),
+        (r#"{"specversion":"1.0","source":"/s","id":"c1","time":1795341734,"data":{"userId":"u1"}}"#, "no_type u1 1795341734000 id=c1"),
         (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"page","time":"x","data":{"userId":"u1"}}"#, "bad_time u1 - id=c1"),
         (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"page","data":{"x":1}}"#,            "bad_time - - id=c1"),
         (r#"{"specversion":"1.0","source":"/s","id":"c1","type":"page","data":"text"}"#,             "unknown_format - - id=-"),
@@ -245,6 +248,36 @@ fn a_cloud_event_in_headers_gives_what_its_data_lacks() {
     let structured: [(&str, &[u8]); 1] = [("Content-Type", b"application/CloudEvents+json; charset=utf-8")];
     let json = r#"{"id":"c1","type":"page","time":1795341734,"data":{"userId":"u1"}}"#;
     assert_eq!(outcome(record(json, &structured)), "page u1 1795341734000 id=c1 scope=");
+}
+
+#[test]
+fn a_cloud_event_of_any_type_is_a_track_of_that_name() {
+    let name = |json: &str, headers: &[(&str, &[u8])]| {
+        let mut decoder = Decoder::new(&FieldTable::new(), &KEY);
+        let event = decoder.decode(record(json, headers)).expect("an event");
+        (event.kind.name(), event.fields.text_of(FieldTable::NAME).unwrap_or("-").to_owned())
+    };
+    let around = |kind: &str, data: &str| {
+        format!(r#"{{"specversion":"1.0","source":"/s","id":"c1","type":"{kind}","time":1795341734,"data":{data}}}"#)
+    };
+    let headers = |kind: &'static str| -> [(&str, &[u8]); 3] {
+        [("ce_specversion", b"1.0"), ("ce_type", kind.as_bytes()), ("ce_time", b"2026-11-22T10:02:14Z")]
+    };
+    #[rustfmt::skip]
+    let rows = [
+        // type of the CloudEvent         its data                                      kind     name
+        ("com.example.quote.requested",   r#"{"userId":"u1"}"#,                         "track", "com.example.quote.requested"),
+        ("quote",                         r#"{"lead":{"user_id":"u1"}}"#,               "track", "quote"),
+        ("com.example.quote.requested",   r#"{"userId":"u1","event":"Quote Requested"}"#, "track", "Quote Requested"),
+        ("com.example.quote.requested",   r#"{"userId":"u1","type":"page","name":"P"}"#, "page",  "P"),
+        ("com.example.quote.requested",   r#"{"userId":"u1","type":"track"}"#,          "track", "-"),
+        ("com.example.page",              r#"{"userId":"u1"}"#,                         "page",  "-"),
+    ];
+    for (of_envelope, data, kind, named) in rows {
+        let expected = (kind, named.to_owned());
+        assert_eq!(name(&around(of_envelope, data), &[]), expected, "structured {of_envelope} {data}");
+        assert_eq!(name(data, &headers(of_envelope)), expected, "binary {of_envelope} {data}");
+    }
 }
 
 #[test]

@@ -297,7 +297,8 @@ fn twin(json: &Json) -> (String, Vec<String>) {
     if !(is_own || is_segment || is_bare) {
         return refused(Reason::UnknownFormat);
     }
-    let Some(kind) = kind else {
+    let of_envelope = says(look(json, "type")).filter(|_| is_outer && kind.is_none() && !there(event, "type"));
+    let Some(kind) = kind.or(of_envelope.is_some().then_some(Kind::Track)) else {
         return refused(Reason::NoType);
     };
     let times: &[&str] = if is_own { &["time"] } else { &["timestamp", "originalTimestamp", "sentAt", "receivedAt"] };
@@ -315,7 +316,10 @@ fn twin(json: &Json) -> (String, Vec<String>) {
     let (id, scope) = (own_id.or_else(outer_id), scope.unwrap_or_default());
     let fields = FIELDS.iter().map(|field| twin_field(event, kind, field));
     let traits = TRAITS.iter().map(|name| twin_trait(event, kind, name));
-    let values = fields.chain(traits).map(|json| show_json(&json)).collect();
+    let mut values: Vec<_> = fields.chain(traits).map(|json| show_json(&json)).collect();
+    if of_envelope.is_some() && values[0] == "-" {
+        values[0] = show_json(look(json, "type"));
+    }
     (format!("{kind} {lead} {time} {id:?} {scope}"), values)
 }
 

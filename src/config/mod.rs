@@ -18,7 +18,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use self::fault::{Faults, Place, Severity};
-use self::settings::{Settings, Surroundings};
+use self::settings::{Needed, Settings, Surroundings};
+pub(crate) use self::suggest::did_you_mean;
 use self::tree::{Node, Value};
 use crate::core::limits::MAX_FILE;
 use crate::core::spec::RulesSpec;
@@ -75,7 +76,7 @@ pub fn duration(text: &str) -> Result<Span, String> {
 /// # Errors
 /// The file cannot be read, or has faults; a secret that cannot be had is one.
 pub fn load(path: &Path) -> Result<Settings, LoadError> {
-    load_with(path, Severity::Fault)
+    load_with(path, Severity::Fault, Needed::All)
 }
 
 /// Reads hotlead.yaml for a command that sends nothing: a sink without its secret is left out.
@@ -83,13 +84,36 @@ pub fn load(path: &Path) -> Result<Settings, LoadError> {
 /// # Errors
 /// The file cannot be read, or has faults.
 pub fn load_for_reading(path: &Path) -> Result<Settings, LoadError> {
-    load_with(path, Severity::Warning)
+    load_with(path, Severity::Warning, Needed::All)
 }
 
-fn load_with(path: &Path, missing: Severity) -> Result<Settings, LoadError> {
+/// Reads hotlead.yaml for a command that uses one sink only: its secrets are looked up and no others, and what would
+/// need another is left out.
+///
+/// # Errors
+/// The file cannot be read, or has faults; a secret of the sink that cannot be had is one.
+pub fn load_for_sink(path: &Path, sink: &str) -> Result<Settings, LoadError> {
+    load_with(path, Severity::Fault, Needed::Sink(sink))
+}
+
+/// The ids of the sinks that hotlead.yaml names, in its order; of the rest only the syntax is looked at.
+///
+/// # Errors
+/// The file cannot be read, or is no YAML.
+pub fn sink_ids(path: &Path) -> Result<Vec<String>, LoadError> {
     let text = read_text(path)?;
-    let (settings, faults) =
-        with_surroundings(path, missing, |around| settings::read(&path.to_string_lossy(), &text, around));
+    let mut faults = Faults::new(&path.to_string_lossy());
+    let root = tree::parse(&text, &mut faults).ok_or(LoadError::Faulty(faults))?;
+    let top = view::View::top(&root);
+    let sinks = top.entry("sinks").and_then(|sinks| sinks.as_list()).unwrap_or_default();
+    let id = |sink: &view::View<'_>| Some(sink.entry("id")?.scalar()?.raw.clone());
+    Ok(sinks.iter().filter_map(id).collect())
+}
+
+fn load_with(path: &Path, missing: Severity, needed: Needed<'_>) -> Result<Settings, LoadError> {
+    let text = read_text(path)?;
+    let read = |around: &Surroundings<'_>| settings::read(&path.to_string_lossy(), &text, around);
+    let (settings, faults) = with_surroundings(path, missing, needed, read);
     settings.ok_or(LoadError::Faulty(faults))
 }
 
@@ -121,7 +145,8 @@ pub fn check(path: &Path) -> io::Result<(Checked, Faults)> {
         return Ok((Checked::Unknown, faults));
     };
     let checked = if is_config(&root) {
-        with_surroundings(path, Severity::Warning, |around| settings::read_tree(&root, path, around, &mut faults));
+        let read = |around: &Surroundings<'_>| settings::read_tree(&root, path, around, &mut faults);
+        with_surroundings(path, Severity::Warning, Needed::All, read);
         Checked::Config(rules_of(&root, path))
     } else {
         rules::read_tree(&root, &text, &mut faults);
@@ -144,13 +169,10 @@ fn is_config(root: &Node) -> bool {
 
 /// The rules file that a config file names.
 fn rules_of(root: &Node, path: &Path) -> Option<(PathBuf, Place)> {
-    let Value::Map(entries) = &root.value else {
-        return None;
-    };
-    let entry = entries.iter().find(|entry| entry.key == "rules")?;
-    let view = view::View { node: &entry.node, path: String::new() };
+    let top = view::View::top(root);
+    let view = top.entry("rules")?;
     let rules = settings::beside(path, view.as_text().filter(|text| !text.is_empty())?);
-    Some((rules, entry.node.place))
+    Some((rules, view.node.place))
 }
 
 /// A file's text; too large or no UTF-8 is a fault of it.
@@ -185,9 +207,14 @@ fn read_at_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn with_surroundings<T>(path: &Path, missing: Severity, read: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+fn with_surroundings<T>(
+    path: &Path,
+    missing: Severity,
+    needed: Needed<'_>,
+    read: impl FnOnce(&Surroundings<'_>) -> T,
+) -> T {
     let folder = path.parent().unwrap_or(Path::new(""));
-    read(&Surroundings { host: host_name(), secret: &|reference| reference.resolve(folder), missing })
+    read(&Surroundings { host: host_name(), secret: &|reference| reference.resolve(folder), missing, needed })
 }
 
 /// The host's name, with what a name cannot have replaced by `-`.

@@ -16,7 +16,7 @@ pub(super) use self::keys::{MATCHER, RULES_FILE};
 use self::names::Names;
 use super::fault::{Faults, Place};
 use super::map::Map;
-use super::tree::{self, Node, Value};
+use super::tree::{self, Node};
 use super::view::{View, optional};
 use crate::core::spec::{FlagSpec, HoldSpec, IgnoreSpec, Matcher, RuleSpec, RulesSpec, SignalSpec};
 use crate::core::time::Span;
@@ -41,9 +41,7 @@ pub fn read(path_as_typed: &str, text: &str) -> (Option<RulesSpec>, Faults) {
 
 /// Reads a tree that was parsed from the text.
 pub(super) fn read_tree(root: &Node, text: &str, faults: &mut Faults) -> Option<RulesSpec> {
-    if !is_version(root, faults) {
-        return None;
-    }
+    check_version(root, faults);
     let map = View::top(root).map(faults, &RULES_FILE)?;
     let mut span = |key: &str, least: Span, default: Span| {
         let read = map.get(key).map(|view| view.duration(faults, least));
@@ -93,22 +91,16 @@ pub(super) fn read_tree(root: &Node, text: &str, faults: &mut Faults) -> Option<
     })
 }
 
-/// Whether the file has the version that this program reads, or none, which is a fault of its own: the rest of another
-/// version is not worth looking at.
-pub(super) fn is_version(root: &Node, faults: &mut Faults) -> bool {
-    let Value::Map(entries) = &root.value else {
-        return true;
+/// Another version than the one that this program reads is a fault. None at all is one of the map's.
+pub(super) fn check_version(root: &Node, faults: &mut Faults) {
+    let Some(view) = View::top(root).entry("version") else {
+        return;
     };
-    let Some(entry) = entries.iter().find(|entry| entry.key == "version") else {
-        return true;
-    };
-    let view = View { node: &entry.node, path: "version".into() };
     #[allow(clippy::float_cmp, reason = "a whole number")]
     let known = matches!(view.scalar().map(|s| s.kind), Some(super::scalar::ScalarKind::Number(n)) if n == VERSION);
     if !known {
         view.must_be(faults, "1, the only version that this program reads");
     }
-    known
 }
 
 /// Lower-case hexadecimal digits.

@@ -2,6 +2,7 @@
 
 mod kafka;
 mod keys;
+mod librdkafka;
 mod read;
 mod secrets;
 mod sinks;
@@ -17,7 +18,7 @@ use crate::core::event::FieldPath;
 pub(super) use self::keys::CONFIG_FILE;
 pub use self::read::read;
 pub(super) use self::read::{beside, read_tree};
-pub use self::secrets::{Reference, Surroundings};
+pub use self::secrets::{Needed, Reference, Surroundings};
 
 /// A whole hotlead.yaml, defaults filled in.
 #[derive(Clone, Debug)]

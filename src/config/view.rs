@@ -73,6 +73,15 @@ impl<'a> View<'a> {
         Some(items.iter().enumerate().map(item).collect())
     }
 
+    /// The value of a key, if it is a map with that key; notes nothing.
+    pub fn entry(&self, key: &str) -> Option<View<'a>> {
+        let Value::Map(entries) = &self.node.value else {
+            return None;
+        };
+        let entry = entries.iter().find(|entry| entry.key == key)?;
+        Some(entry.view(&self.path))
+    }
+
     /// A text that is not blank.
     pub fn text(&self, faults: &mut Faults) -> Option<&'a str> {
         let text = self.as_text().filter(|text| !text.trim().is_empty());

@@ -96,9 +96,6 @@ pub const MAX_SPAN: Span = Span::from_secs(20 * 365 * 86_400);
 /// Points of one entry, cap or threshold, positive or negative.
 pub const MAX_POINTS: i64 = 1_000_000;
 
-/// Hot leads that the console's view remembers: more than anyone scrolls through, 20 MB at the most.
-pub const HOT_LEADS: usize = 10_000;
-
 /// Alerts that a live reader may fall behind before it misses some.
 pub const ALERTS_BEHIND: usize = 1024;
 

@@ -18,6 +18,7 @@ pub mod limits;
 mod matching;
 pub mod names;
 pub mod offsets;
+pub mod plain;
 mod reason;
 pub mod refusal;
 pub mod rule;

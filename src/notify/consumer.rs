@@ -1,13 +1,14 @@
 //! The consumer thread of one sink: records in, offsets out. All calls into librdkafka that may block happen here.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Message, Offset as Position, TopicPartitionList};
@@ -20,6 +21,7 @@ use super::worker::{Command, Commits, DRAIN, Event};
 use crate::config::settings::{Kafka, Start};
 use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::core::time::{Span, Timestamp};
+use crate::telemetry::access::{Denied, Resource, Right};
 
 /// Longest wait for a record: so late at most is a commit or a pause.
 const POLL: Duration = Duration::from_millis(50);
@@ -43,6 +45,18 @@ pub struct Reading {
     pub topic: String,
     /// Where a new sink begins.
     pub start: Start,
+}
+
+impl Reading {
+    /// What an error says about a right that we lack, if it is about one.
+    fn denied(&self, error: &KafkaError) -> Option<Denied<'_>> {
+        let resource = match error.rdkafka_error_code()? {
+            RDKafkaErrorCode::GroupAuthorizationFailed => Resource::Group(&self.group),
+            RDKafkaErrorCode::TopicAuthorizationFailed => Resource::Topic(&self.topic),
+            _ => return None,
+        };
+        Some(Denied { resource, right: Right::Read })
+    }
 }
 
 /// Told by librdkafka which partitions come and go.
@@ -242,7 +256,7 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
     let context = consumer.context().clone();
     let (sink, topic) = (&context.reading.sink, &context.reading.topic);
     let mut said: Option<Instant> = None;
-    let mut say = |error: &KafkaError, what: &str| {
+    let mut say = |error: &dyn fmt::Display, what: &str| {
         if said.is_none_or(|at| at.elapsed() > SAY_AGAIN) {
             said = Some(Instant::now());
             tracing::warn!(sink, %error, "{what}");
@@ -255,7 +269,10 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
     while !context.stop.load(Ordering::Relaxed) {
         match consumer.poll(POLL) {
             Some(Ok(message)) => context.tell(record(&message)),
-            Some(Err(error)) => say(&error, "the alert topic cannot be read now"),
+            Some(Err(error)) => match context.reading.denied(&error) {
+                Some(denied) => say(&denied, "a right is missing"),
+                None => say(&error, "the alert topic cannot be read now"),
+            },
             None => {}
         }
         while let Ok(command) = commands.try_recv() {

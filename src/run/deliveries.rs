@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Hooks, running};
+use super::Hooks;
 use crate::config::settings::Settings;
 use crate::console::SinkCounts;
 use crate::notify::{AttemptResult, Observer, Reason};
 
 /// One for all sinks of a service.
 pub(super) struct Deliveries {
-    settings: Settings,
     hooks: Hooks,
     /// By sink; `None` until it has its partitions for the first time.
     sinks: Mutex<BTreeMap<String, Option<SinkCounts>>>,
 }
 
 impl Deliveries {
-    pub(super) fn new(settings: Settings, hooks: Hooks) -> Self {
+    pub(super) fn new(settings: &Settings, hooks: Hooks) -> Self {
         let sinks = settings.sinks.iter().map(|sink| (sink.id.clone(), None)).collect();
-        Self { settings, hooks, sinks: Mutex::new(sinks) }
+        Self { hooks, sinks: Mutex::new(sinks) }
     }
 
     fn sinks(&self) -> MutexGuard<'_, BTreeMap<String, Option<SinkCounts>>> {
@@ -42,8 +41,8 @@ impl Observer for Deliveries {
     fn assigned(&self, sink: &str) {
         let is_first = self.sinks().get(sink).is_none_or(Option::is_none);
         self.count(sink, |_| {});
-        if is_first && self.hooks.readiness.assigned() {
-            running(&self.settings);
+        if is_first {
+            self.hooks.readiness.sink_assigned();
         }
     }
 

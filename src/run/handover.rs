@@ -1,9 +1,10 @@
 //! State that changes owners within one process: what one worker gives back, the next one takes, if nothing happened
 //! in between.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use dashmap::DashMap;
 
 use super::lane::Kept;
 use crate::core::ids::{Offset, Partition};
@@ -13,7 +14,7 @@ const KEPT: Duration = Duration::from_secs(60);
 
 /// State of partitions that were given back; a clone is another handle to the same.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Handover(Arc<Mutex<BTreeMap<Partition, Left>>>);
+pub(crate) struct Handover(Arc<DashMap<Partition, Left>>);
 
 #[derive(Debug)]
 struct Left {
@@ -26,21 +27,17 @@ struct Left {
 impl Handover {
     /// Leaves the state as of a committed offset.
     pub(super) fn leave(&self, partition: Partition, state: Kept, next: Offset) {
-        self.with(|left| left.insert(partition, Left { state, next, at: Instant::now() }));
+        self.0.insert(partition, Left { state, next, at: Instant::now() });
     }
 
     /// The state of exactly this committed offset, if one of our workers left it.
     pub(super) fn take(&self, partition: Partition, next: Offset) -> Option<Kept> {
-        let left = self.with(|left| left.remove(&partition))?;
+        let (_, left) = self.0.remove(&partition)?;
         (left.next == next).then_some(left.state)
     }
 
     /// Drops what nobody took.
     pub(super) fn clear_old(&self, now: Instant) {
-        self.with(|left| left.retain(|_, left| now.duration_since(left.at) < KEPT));
-    }
-
-    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<Partition, Left>) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.retain(|_, left| now.duration_since(left.at) < KEPT);
     }
 }

@@ -27,9 +27,10 @@ use crate::console::View;
 use crate::core::rule::RuleSet;
 use crate::sink::PublishError;
 use crate::source::{Known, Probe, ProbeFault, SourceError};
+use crate::telemetry::access::Right;
 use crate::telemetry::broker_log::BrokerLog;
 use crate::telemetry::events::Running;
-use crate::telemetry::{HotView, Metrics, Readiness};
+use crate::telemetry::{HotAlerts, Metrics, Readiness};
 use handover::Handover;
 
 /// Between two questions whether the brokers still answer.
@@ -56,8 +57,8 @@ pub struct Hooks {
     pub metrics: Metrics,
     /// Whether the service does its work.
     pub readiness: Readiness,
-    /// Hot leads and committed alerts.
-    pub hot: HotView,
+    /// Committed alerts.
+    pub hot: HotAlerts,
     /// What the console shows, if anybody looks: every event that was seen goes there.
     pub view: Option<Arc<View>>,
     /// How rounds are committed.
@@ -73,7 +74,7 @@ impl Hooks {
             stop: Stop::default(),
             metrics: Metrics::new(),
             readiness: Readiness::default(),
-            hot: HotView::default(),
+            hot: HotAlerts::default(),
             view: None,
             mode,
             fresh_state: false,
@@ -164,7 +165,7 @@ impl RunError {
     fn of_source(error: SourceError, instance: &str) -> Self {
         match error {
             SourceError::Fenced => Self::Fenced { instance: instance.to_owned() },
-            SourceError::Away(text) => Self::Unreachable(text),
+            SourceError::Away(text) | SourceError::Forbidden(text) => Self::Unreachable(text),
             SourceError::Broken(text) => Self::Broken(text),
         }
     }
@@ -176,6 +177,7 @@ impl RunError {
                 "the brokers did not answer while stopping: the last round is not committed, it will be done again"
                     .to_owned(),
             ),
+            PublishError::Forbidden(text) => Self::Unreachable(text),
             PublishError::Aborted(text) | PublishError::Broken(text) => Self::Broken(text),
             PublishError::TooLarge => Self::Broken("a record is too large for its topic".to_owned()),
         }
@@ -198,13 +200,6 @@ pub(crate) struct Shared {
     pub(crate) log: BrokerLog,
     pub(crate) known: Known,
     pub(crate) handover: Handover,
-}
-
-impl Shared {
-    /// The last of workers and sinks has its partitions: the service consumes.
-    fn running(&self) {
-        running(&self.settings);
-    }
 }
 
 /// Runs the service until it is told to stop. Blocks; not for a thread of an async runtime.
@@ -236,7 +231,8 @@ pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<
     };
     log.started();
     hooks.readiness.set_connected(true);
-    hooks.readiness.expect(settings.workers + settings.sinks.len());
+    let partitions = usize::try_from(known.partitions).unwrap_or(0);
+    hooks.readiness.expect(settings.workers, settings.sinks.len(), partitions);
     let settings = Arc::new(settings);
     Ok(Some(Prepared { shared: Shared { settings, rules, hooks, log, known, handover: Handover::default() }, probe }))
 }
@@ -286,12 +282,13 @@ fn join(worker: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {
     worker.join().unwrap_or_else(bug)
 }
 
-/// Keeps readiness up to date until the service ends.
+/// Keeps readiness up to date until the service ends, and tells when it is ready for the first time.
 fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunError>>]) {
     let mut asked = Instant::now();
+    let mut told = false;
     while !shared.hooks.stop.is_told() && !workers.iter().any(JoinHandle::is_finished) {
         if asked.elapsed() >= WATCH {
-            let answer = probe.partitions(&shared.settings.topics.events, WATCH);
+            let answer = probe.partitions(&shared.settings.topics.events, Right::Read, WATCH);
             let connected = answer.is_ok();
             if shared.hooks.readiness.set_connected(connected) != connected {
                 match answer {
@@ -300,6 +297,10 @@ fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunErr
                 }
             }
             asked = Instant::now();
+        }
+        if !told && shared.hooks.readiness.is_ready().is_ok() {
+            running(&shared.settings);
+            told = true;
         }
         shared.hooks.stop.wait(Duration::from_millis(200));
     }

@@ -6,6 +6,7 @@ use super::{RunError, Stop};
 use crate::config::settings::Settings;
 use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions};
 use crate::source::{Known, Probe, ProbeFault};
+use crate::telemetry::access::Right;
 use crate::telemetry::events::{BrokersAway, TopicCreated};
 
 /// How long one question may take: as long as a signal may have to wait.
@@ -48,11 +49,11 @@ impl From<ProbeFault> for Trouble {
 
 fn try_once(settings: &Settings, probe: &Probe) -> Result<Known, Trouble> {
     let events = &settings.topics.events;
-    let partitions = probe.partitions(events, ASK)?;
+    let partitions = probe.partitions(events, Right::Read, ASK)?;
     let partitions = partitions.ok_or_else(|| Trouble::Final(no_events_topic(settings)))?;
     let mut missing = Vec::new();
     for spec in TopicSpec::of_detection(&settings.topics, partitions) {
-        if probe.partitions(&spec.name, ASK)?.is_none() {
+        if probe.partitions(&spec.name, Right::Write, ASK)?.is_none() {
             missing.push(spec);
         }
     }

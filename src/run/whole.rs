@@ -34,7 +34,7 @@ pub fn run(settings: Settings, rules: Arc<RuleSet>, mut hooks: Hooks, runtime: &
     let settings = prepared.settings().clone();
     let sinks = {
         let _guard = runtime.enter();
-        let deliveries = Arc::new(Deliveries::new(settings.clone(), hooks));
+        let deliveries = Arc::new(Deliveries::new(&settings, hooks));
         notify::start(&settings, deliveries).map_err(|error| RunError::Config(error.to_string()))?
     };
     let ended = prepared.run();

@@ -44,8 +44,6 @@ struct Worker {
     aborts: u32,
     /// Partitions to be read from elsewhere; until they are, nothing is read.
     reposition: Vec<(Partition, Offset)>,
-    /// Whether the group gave us our share, with its state.
-    assigned: bool,
     restoring: Restore,
     changelog: Changelog,
 }
@@ -98,7 +96,6 @@ impl Worker {
             observed: now,
             aborts: 0,
             reposition: Vec::new(),
-            assigned: false,
             restoring: Restore::new(settings, &shared.log)
                 .map_err(|error| RunError::of_source(error, &settings.instance))?,
             changelog: Changelog::default(),
@@ -171,6 +168,9 @@ impl Worker {
         let Some(lane) = self.lanes.get_mut(partition) else {
             return Ok(());
         };
+        if let Some(denied) = self.member.denied(code) {
+            return Err(self.source(denied));
+        }
         let topic = &self.shared.settings.topics.events;
         if code != RDKafkaErrorCode::AutoOffsetReset {
             let text = format!("{topic}/{partition}: {code}");

@@ -8,7 +8,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
@@ -17,6 +17,7 @@ use super::outgoing::{Outgoing, Target};
 use super::verdict::Verdict;
 use crate::config::settings::{Kafka, Topics};
 use crate::core::limits::MAX_SENT_RECORD;
+use crate::telemetry::access::{Denied, Resource, Right};
 use crate::telemetry::broker_log::BrokerLog;
 
 /// How long one call may block before we look whether to stop.
@@ -46,6 +47,8 @@ pub enum PublishError {
     TooLarge,
     /// Another process runs with the same instance name.
     Fenced,
+    /// We lack a right: the line about it.
+    Forbidden(String),
     /// We were told to stop while the brokers did not answer; what is committed is safe.
     GaveUp,
     /// Only a new process helps; what is committed is safe.
@@ -55,7 +58,13 @@ pub enum PublishError {
 /// Notes the first record that was not taken.
 struct Deliveries {
     log: BrokerLog,
-    failed: Mutex<Option<RDKafkaErrorCode>>,
+    failed: Mutex<Option<Failed>>,
+}
+
+/// Why a record was not taken, and by which topic.
+struct Failed {
+    code: RDKafkaErrorCode,
+    topic: String,
 }
 
 impl ClientContext for Deliveries {
@@ -73,23 +82,24 @@ impl ProducerContext for Deliveries {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, _)) = result {
-            self.note(error.rdkafka_error_code());
+        if let Err((error, record)) = result {
+            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+            self.note(Failed { code, topic: record.topic().to_owned() });
         }
     }
 }
 
 impl Deliveries {
-    fn note(&self, code: Option<RDKafkaErrorCode>) {
+    fn note(&self, newer: Failed) {
+        use RDKafkaErrorCode::{MessageSizeTooLarge, TopicAuthorizationFailed};
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        // A size error explains the purges that follow from it.
-        let newer = code.unwrap_or(RDKafkaErrorCode::Fail);
-        if failed.is_none() || newer == RDKafkaErrorCode::MessageSizeTooLarge {
+        // These explain the purges that follow from them.
+        if failed.is_none() || matches!(newer.code, MessageSizeTooLarge | TopicAuthorizationFailed) {
             *failed = Some(newer);
         }
     }
 
-    fn take(&self) -> Option<RDKafkaErrorCode> {
+    fn take(&self) -> Option<Failed> {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.take()
     }
@@ -98,7 +108,8 @@ impl Deliveries {
 /// A producer and how it commits.
 pub struct Outbox {
     producer: BaseProducer<Deliveries>,
-    transactional: bool,
+    /// `None` sends without transactions.
+    transactional_id: Option<String>,
     alerts: String,
     dead_letters: String,
     state: String,
@@ -139,13 +150,16 @@ impl Outbox {
             .map_err(|error| PublishError::Broken(format!("the producer refuses: {error}")))?;
         let outbox = Self {
             producer,
-            transactional: matches!(delivery, Delivery::Transactional { .. }),
+            transactional_id: match delivery {
+                Delivery::Transactional { id } => Some(id.clone()),
+                Delivery::Plain => None,
+            },
             alerts: topics.alerts.clone(),
             dead_letters: topics.dead_letter.clone(),
             state: topics.state.clone(),
             give_up: Box::new(give_up),
         };
-        if outbox.transactional {
+        if outbox.holds_offsets() {
             outbox.insist(|producer| producer.init_transactions(CALL))?;
         }
         Ok(outbox)
@@ -153,7 +167,7 @@ impl Outbox {
 
     /// Whether offsets go into the transaction; otherwise the caller commits them after [`Self::publish`].
     pub fn holds_offsets(&self) -> bool {
-        self.transactional
+        self.transactional_id.is_some()
     }
 
     /// Publishes a round. When it returns, everything is committed, or nothing is and no transaction is open.
@@ -167,13 +181,16 @@ impl Outbox {
         offsets: &TopicPartitionList,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), PublishError> {
-        if !self.transactional {
+        if !self.holds_offsets() {
             self.send(round, changelog)?;
             return self.failed().map_or(Ok(()), Err);
         }
         let published = self.transaction(round, changelog, offsets, group);
-        if let Err(PublishError::Aborted(_) | PublishError::TooLarge) = &published {
-            self.abort()?;
+        match &published {
+            Err(PublishError::Aborted(_) | PublishError::TooLarge) => self.abort()?,
+            // The process ends: readers need not wait until the transaction times out, if it can be helped.
+            Err(PublishError::Forbidden(_)) => drop(self.abort()),
+            _ => {}
         }
         published
     }
@@ -250,7 +267,9 @@ impl Outbox {
     }
 
     fn failed(&self) -> Option<PublishError> {
-        Some(match self.producer.context().take()? {
+        let Failed { code, topic } = self.producer.context().take()?;
+        Some(match code {
+            RDKafkaErrorCode::TopicAuthorizationFailed => forbidden(Resource::Topic(&topic)),
             RDKafkaErrorCode::MessageSizeTooLarge => PublishError::TooLarge,
             RDKafkaErrorCode::Fenced | RDKafkaErrorCode::ProducerFenced => PublishError::Fenced,
             code => PublishError::Aborted(format!("a record was not taken: {code}")),
@@ -277,6 +296,9 @@ impl Outbox {
                 return Ok(());
             };
             self.producer.poll(Duration::ZERO);
+            if let Some(denied) = error.rdkafka_error_code().and_then(|code| self.denied(code)) {
+                return Err(denied);
+            }
             match Verdict::on(&error) {
                 Verdict::Again if (self.give_up)() => return Err(PublishError::GaveUp),
                 // A coordinator that loads answers at once: not a thousand times a second.
@@ -288,8 +310,19 @@ impl Outbox {
         }
     }
 
+    /// What an error says about a right on our own transactional id, if it is about one.
+    fn denied(&self, code: RDKafkaErrorCode) -> Option<PublishError> {
+        let id = self.transactional_id.as_deref()?;
+        (code == RDKafkaErrorCode::TransactionalIdAuthorizationFailed).then(|| forbidden(Resource::TransactionalId(id)))
+    }
+
     /// Lets callbacks speak while there is nothing to publish.
     pub fn serve(&self) {
         self.producer.poll(Duration::ZERO);
     }
+}
+
+/// What is said when we may not write.
+fn forbidden(resource: Resource<'_>) -> PublishError {
+    PublishError::Forbidden(Denied { resource, right: Right::Write }.to_string())
 }

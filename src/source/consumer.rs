@@ -14,7 +14,7 @@ use rdkafka::Message as _;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, ConsumerGroupMetadata};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
@@ -22,6 +22,7 @@ use super::batch::{Batch, BatchQueue, c_name};
 use super::error::{SourceError, away, broken, fatal};
 use crate::config::settings::Kafka;
 use crate::core::ids::{NextOffset, Offset, Partition};
+use crate::telemetry::access::{Denied, Resource, Right};
 use crate::telemetry::broker_log::BrokerLog;
 
 /// How long one question to the brokers may take.
@@ -80,6 +81,7 @@ pub struct Member {
     // Before `consumer`, whose drop leaves the group and needs the queue gone.
     batches: BatchQueue<Membership>,
     consumer: Arc<BaseConsumer<Membership>>,
+    group: String,
     topic: String,
     topic_c: CString,
 }
@@ -137,6 +139,7 @@ impl Member {
         Ok(Self {
             batches: BatchQueue::new(Arc::clone(&consumer)).ok_or_else(out_of_memory)?,
             consumer,
+            group: group.to_owned(),
             topic: topic.to_owned(),
             topic_c: c_name(topic).ok_or_else(|| SourceError::Broken(format!("no name of a topic: {topic:?}")))?,
         })
@@ -145,7 +148,7 @@ impl Member {
     /// Serves callbacks and gives the next thing that the group wants.
     ///
     /// # Errors
-    /// Fenced by another process, or a consumer that is beyond repair.
+    /// Fenced by another process, a right that we lack, or a consumer that is beyond repair.
     pub fn next_change(&self) -> Result<Option<Change>, SourceError> {
         match self.consumer.poll(Duration::ZERO) {
             Some(Err(KafkaError::MessageConsumptionFatal(code))) => Err(fatal(code)),
@@ -155,9 +158,23 @@ impl Member {
                 let text = format!("a record passed by its queue: {partition}@{offset}");
                 Err(SourceError::Broken(text))
             }
-            // Other errors were told to the broker log already.
-            Some(Err(_)) | None => Ok(self.pending_change()),
+            Some(Err(error)) => match error.rdkafka_error_code().and_then(|code| self.denied(code)) {
+                Some(denied) => Err(denied),
+                // Other errors were told to the broker log already.
+                None => Ok(self.pending_change()),
+            },
+            None => Ok(self.pending_change()),
         }
+    }
+
+    /// What an error says about a right that we lack, if it is about one.
+    pub fn denied(&self, code: RDKafkaErrorCode) -> Option<SourceError> {
+        let resource = match code {
+            RDKafkaErrorCode::TopicAuthorizationFailed => Resource::Topic(&self.topic),
+            RDKafkaErrorCode::GroupAuthorizationFailed => Resource::Group(&self.group),
+            _ => return None,
+        };
+        Some(SourceError::Forbidden(Denied { resource, right: Right::Read }.to_string()))
     }
 
     fn pending_change(&self) -> Option<Change> {

@@ -11,6 +11,8 @@ pub enum SourceError {
     Fenced,
     /// The brokers did not answer, or not now: ask again.
     Away(String),
+    /// We lack a right: the line about it.
+    Forbidden(String),
     /// It will not get better by itself.
     Broken(String),
 }
@@ -19,7 +21,7 @@ impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fenced => f.write_str("fenced"),
-            Self::Away(text) | Self::Broken(text) => f.write_str(text),
+            Self::Away(text) | Self::Forbidden(text) | Self::Broken(text) => f.write_str(text),
         }
     }
 }

@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::config::settings::Kafka;
+use crate::telemetry::access::{Denied, Resource, Right};
 use crate::telemetry::broker_log::{BrokerLog, Trouble};
 
 /// Why a question was not answered.
@@ -19,7 +20,7 @@ pub enum ProbeFault {
     Away(String),
     /// librdkafka refuses the configuration.
     Config(String),
-    /// We may not see the topic.
+    /// We lack a right: the line about it.
     Forbidden(String),
 }
 
@@ -51,6 +52,7 @@ impl ConsumerContext for Quiet {}
 pub struct Probe {
     consumer: BaseConsumer<Quiet>,
     brokers: String,
+    group: String,
     log: BrokerLog,
 }
 
@@ -69,14 +71,14 @@ impl Probe {
         config.set("enable.auto.commit", "false");
         let consumer =
             config.create_with_context(Quiet(log.clone())).map_err(|error| ProbeFault::Config(refused(&error)))?;
-        Ok(Self { consumer, brokers: kafka.bootstrap(), log })
+        Ok(Self { consumer, brokers: kafka.bootstrap(), group: group.to_owned(), log })
     }
 
-    /// Partitions of a topic; `None` if there is no such topic.
+    /// Partitions of a topic that is to be used like this; `None` if there is no such topic.
     ///
     /// # Errors
     /// [`ProbeFault::Away`] or [`ProbeFault::Forbidden`].
-    pub fn partitions(&self, topic: &str, wait: Duration) -> Result<Option<i32>, ProbeFault> {
+    pub fn partitions(&self, topic: &str, right: Right, wait: Duration) -> Result<Option<i32>, ProbeFault> {
         let metadata = self.consumer.fetch_metadata(Some(topic), wait);
         self.serve();
         let metadata = metadata.map_err(|error| self.away(&error))?;
@@ -86,10 +88,9 @@ impl Probe {
         };
         match found.error().map(RDKafkaErrorCode::from) {
             None => Ok(i32::try_from(found.partitions().len()).ok().filter(|n| *n > 0)),
-            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => Err(ProbeFault::Forbidden(format!(
-                "no access to topic {topic}: {}",
-                RDKafkaErrorCode::TopicAuthorizationFailed
-            ))),
+            Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                Err(ProbeFault::Forbidden(Denied { resource: Resource::Topic(topic), right }.to_string()))
+            }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => Ok(None),
             Some(other) => Err(ProbeFault::Away(format!("topic {topic}: {other}"))),
         }
@@ -98,13 +99,20 @@ impl Probe {
     /// Whether the group has committed an offset of any of the topic's partitions.
     ///
     /// # Errors
-    /// [`ProbeFault::Away`].
+    /// [`ProbeFault::Away`] or [`ProbeFault::Forbidden`].
     pub fn has_committed(&self, topic: &str, partitions: i32, wait: Duration) -> Result<bool, ProbeFault> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
         let committed = self.consumer.committed_offsets(list, wait);
         self.serve();
-        let committed = committed.map_err(|error| self.away(&error))?;
+        let committed = committed.map_err(|error| match self.log.newest_trouble() {
+            // Of the group: the topic is not asked about. The error itself says that time is over.
+            Some((Trouble::Rights, _)) => {
+                let denied = Denied { resource: Resource::Group(&self.group), right: Right::Read };
+                ProbeFault::Forbidden(denied.to_string())
+            }
+            _ => self.away(&error),
+        })?;
         Ok(committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))))
     }
 
@@ -123,8 +131,8 @@ impl Probe {
                 format!("Kafka at {brokers} refuses the credentials: {text}")
             }
             Some((Trouble::Tls, text)) => format!("no TLS with Kafka at {brokers}: {text}"),
-            Some((_, text)) => format!("cannot reach Kafka at {brokers}: {text}"),
-            None => {
+            Some((Trouble::Unreachable | Trouble::Other, text)) => format!("cannot reach Kafka at {brokers}: {text}"),
+            Some((Trouble::Rights, _)) | None => {
                 let code = error.rdkafka_error_code();
                 let text = code.map_or_else(|| error.to_string(), |code| code.to_string());
                 format!("cannot reach Kafka at {brokers}: {text}")

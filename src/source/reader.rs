@@ -6,13 +6,14 @@ use std::time::Duration;
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 
 use super::probe::{Probe, ProbeFault, Quiet, refused};
 use crate::config::settings::Kafka;
 use crate::core::ids::Partition;
+use crate::telemetry::access::{Denied, Resource, Right};
 use crate::telemetry::broker_log::BrokerLog;
 
 /// How long brokers may take to answer a command.
@@ -30,6 +31,7 @@ pub enum Begin {
 /// All partitions of one topic, read_committed.
 pub struct Reader {
     consumer: BaseConsumer<Quiet>,
+    topic: String,
     /// Partitions that have not reached the end that they had when reading began.
     open: BTreeMap<Partition, i64>,
 }
@@ -42,7 +44,7 @@ impl Reader {
     pub fn open(kafka: &Kafka, group: &str, topic: &str, begin: Begin) -> Result<Option<Self>, ProbeFault> {
         let log = BrokerLog::default();
         let probe = Probe::new(kafka, group, log.clone())?;
-        let Some(partitions) = probe.partitions(topic, ASK)? else {
+        let Some(partitions) = probe.partitions(topic, Right::Read, ASK)? else {
             return Ok(None);
         };
         let consumer = consumer(kafka, group, log)?;
@@ -63,7 +65,7 @@ impl Reader {
         }
         let assigned = consumer.assign(&list);
         assigned.map_err(|error| ProbeFault::Config(error.to_string()))?;
-        Ok(Some(Self { consumer, open }))
+        Ok(Some(Self { consumer, topic: topic.to_owned(), open }))
     }
 
     /// Whether every partition reached the end that it had when reading began.
@@ -72,21 +74,31 @@ impl Reader {
     }
 
     /// The next record, if one comes within `wait`.
-    pub fn next(&mut self, wait: Duration) -> Option<BorrowedMessage<'_>> {
-        match self.consumer.poll(wait)? {
+    ///
+    /// # Errors
+    /// [`ProbeFault::Forbidden`]; whatever else goes wrong may pass.
+    pub fn next(&mut self, wait: Duration) -> Result<Option<BorrowedMessage<'_>>, ProbeFault> {
+        let Some(polled) = self.consumer.poll(wait) else {
+            return Ok(None);
+        };
+        match polled {
             Ok(message) => {
                 let partition = Partition(message.partition());
                 if self.open.get(&partition).is_some_and(|end| message.offset() + 1 >= *end) {
                     self.open.remove(&partition);
                 }
-                Some(message)
+                Ok(Some(message))
             }
             // Control records of transactions take offsets too: then no record is the last one, but the end is told.
             Err(KafkaError::PartitionEOF(partition)) => {
                 self.open.remove(&Partition(partition));
-                None
+                Ok(None)
             }
-            Err(_) => None,
+            Err(error) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
+                let denied = Denied { resource: Resource::Topic(&self.topic), right: Right::Read };
+                Err(ProbeFault::Forbidden(denied.to_string()))
+            }
+            Err(_) => Ok(None),
         }
     }
 }

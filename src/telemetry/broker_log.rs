@@ -15,6 +15,13 @@ const MAX_REMEMBERED: usize = 256;
 /// librdkafka's number of the error that follows all others.
 const ALL_BROKERS_DOWN: i32 = -187;
 
+/// librdkafka's number of an error that ends a client. Whoever uses the client gets it as an answer too and tells of it.
+const FATAL: i32 = -150;
+
+/// Kafka's numbers of rights that we lack: of a topic, a group, the cluster, a transactional id. Answers too, told with
+/// the name of what was refused.
+const RIGHTS: [i32; 4] = [29, 30, 31, 53];
+
 /// What kind of trouble the brokers gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
@@ -24,6 +31,8 @@ pub enum Trouble {
     Authentication,
     /// TLS could not be agreed on.
     Tls,
+    /// A right that we lack.
+    Rights,
     /// Anything else.
     Other,
 }
@@ -51,6 +60,7 @@ impl Trouble {
         match code {
             -169 => Self::Authentication,
             -181 => Self::Tls,
+            code if RIGHTS.contains(&code) => Self::Rights,
             // Transport, resolve, timed out.
             -195 | -193 | -185 | ALL_BROKERS_DOWN => Self::Unreachable,
             _ => Self::Other,
@@ -63,7 +73,8 @@ impl BrokerLog {
     pub fn line(&self, level: i32, facility: &str, text: &str) {
         // Connection faults come as errors too, with a class: no second line for them.
         let level = match facility {
-            "FAIL" | "ERROR" => 7,
+            // So do faults of transactions, and what ends a client.
+            "FAIL" | "ERROR" | "FATAL" | "TXNERR" => 7,
             // "a consumer property will be ignored by this producer": one file of properties serves both.
             "CONFWARN" => 7,
             _ => level,
@@ -82,7 +93,11 @@ impl BrokerLog {
     /// A fault that a client reports, with librdkafka's number for it.
     pub fn fault(&self, code: i32, text: &str) {
         let text = clear(text);
-        if self.remember(code, text) && self.is_new("", text, Instant::now()) {
+        if self.remember(code, text)
+            && code != FATAL
+            && !RIGHTS.contains(&code)
+            && self.is_new("", text, Instant::now())
+        {
             warn!("kafka: {text}");
         } else {
             debug!("kafka: {text}");
@@ -96,7 +111,7 @@ impl BrokerLog {
         // Wrong credentials also look like a lost connection, and each lost connection ends in "all brokers are down":
         // a cause must not be hidden by its effects.
         let hides = match &state.trouble {
-            Some((Trouble::Authentication | Trouble::Tls, _)) => {
+            Some((Trouble::Authentication | Trouble::Tls | Trouble::Rights, _)) => {
                 matches!(trouble, Trouble::Unreachable | Trouble::Other)
             }
             Some(_) => code == ALL_BROKERS_DOWN,
@@ -120,10 +135,10 @@ impl BrokerLog {
         state.trouble.clone()
     }
 
-    /// The brokers answered.
+    /// The brokers answered. That grants no right: librdkafka tells only once that one is missing.
     pub fn answered(&self) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.trouble = None;
+        state.trouble = state.trouble.take().filter(|(trouble, _)| *trouble == Trouble::Rights);
     }
 
     fn is_new(&self, facility: &str, text: &str, now: Instant) -> bool {
@@ -185,6 +200,11 @@ mod tests {
         assert_eq!(log.newest_trouble(), Some(expected));
         log.answered();
         assert_eq!(log.newest_trouble(), None, "it is over");
+        log.fault(30, "FindCoordinator response error: Group authorization failed.");
+        log.answered();
+        let kept = log.newest_trouble().map(|(trouble, _)| trouble);
+        assert_eq!(kept, Some(Trouble::Rights), "a right is still missing");
+        log.started();
         log.fault(-195, "k:9092: Connect failed: Connection refused (after 0ms in state CONNECT)");
         log.fault(ALL_BROKERS_DOWN, "1/1 brokers are down");
         let refused = "k:9092: Connect failed: Connection refused".to_owned();

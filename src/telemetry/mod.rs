@@ -1,7 +1,8 @@
-//! What can be seen from outside: metrics, the log, readiness, and the view of hot leads.
+//! What can be seen from outside: metrics, the log, readiness, and the stream of committed alerts.
 //!
 //! One struct per thing that happens ([`events`]); telling it updates metrics and log together.
 
+pub mod access;
 pub mod broker_log;
 pub mod events;
 mod hot;
@@ -10,7 +11,7 @@ mod metrics;
 mod readiness;
 mod tally;
 
-pub use hot::{HotLead, HotView};
+pub use hot::HotAlerts;
 pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use tally::{Labels, Tally};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use hotlead::config::fault::Severity;
-use hotlead::config::settings::Surroundings;
+use hotlead::config::settings::{Needed, Surroundings};
 use hotlead::config::{rules, settings};
 use proptest::prelude::*;
 
@@ -16,6 +16,7 @@ fn read_as_both(text: &str) {
         host: Some("host".into()),
         secret: &|_| Ok("https://example.com".into()),
         missing: Severity::Fault,
+        needed: Needed::All,
     };
     let (settings, faults) = settings::read("c", text, &around);
     assert_eq!(settings.is_none(), faults.is_fatal(), "{faults}");

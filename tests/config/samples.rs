@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use hotlead::config::fault::Severity;
-use hotlead::config::settings::{Reference, Surroundings};
+use hotlead::config::settings::{Needed, Reference, Surroundings};
 use hotlead::config::{rules, schema, settings};
 use serde_json::Value;
 
@@ -20,6 +20,7 @@ pub(super) fn surroundings() -> Surroundings<'static> {
             })
         },
         missing: Severity::Fault,
+        needed: Needed::All,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use hotlead::config::fault::{Faults, Severity};
-use hotlead::config::settings::{self, Reference, Settings, Start, Surroundings, Target};
+use hotlead::config::settings::{self, Needed, Reference, Settings, Start, Surroundings, Target};
 
 const LEAST: &str = "version: 1\nkafka: { brokers: [localhost:9092] }\nrules: rules.yaml\n";
 
@@ -16,6 +16,7 @@ fn read_with(more: &str, secret: &str, missing: Severity) -> (Option<Settings>, 
             _ => Ok(secret.into()),
         },
         missing,
+        needed: Needed::All,
     };
     settings::read("hotlead.yaml", &format!("{LEAST}{more}"), &around)
 }
@@ -59,7 +60,8 @@ fn words_and_ages_are_taken_as_written() {
 #[test]
 fn properties_are_texts_or_references() {
     let config = LEAST.replace("[localhost:9092]", "[localhost:9092], properties: { fetch.min.bytes: 5, sasl.password: env:P, ssl.ca.location: probe, debug: false }");
-    let around = Surroundings { host: None, secret: &|_| Ok("hunter2".into()), missing: Severity::Fault };
+    let around =
+        Surroundings { host: None, secret: &|_| Ok("hunter2".into()), missing: Severity::Fault, needed: Needed::All };
     let (settings, faults) = settings::read("c", &format!("{config}instance: a\n"), &around);
     let properties = settings.unwrap_or_else(|| panic!("{faults}")).kafka.properties;
     let values: Vec<_> = properties.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();

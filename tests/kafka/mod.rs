@@ -2,11 +2,13 @@
 
 mod broker;
 mod client;
+mod rights;
 
-use std::sync::{LazyLock, Mutex};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 pub use broker::{Broker, Login, Options};
 pub use client::{Outgoing, Record, unique};
+pub use rights::{On, Right};
 
 /// The broker that the tests of this process share, started by the first one that asks. Use [`unique`] topic names.
 ///
@@ -22,7 +24,11 @@ pub fn broker() -> &'static Broker {
 }
 
 /// Held by tests that start a broker of their own, so that a small machine never carries three.
-static OWN: Mutex<()> = Mutex::new(());
+pub fn own_broker() -> MutexGuard<'static, ()> {
+    static OWN: Mutex<()> = Mutex::new(());
+    // A test that failed with it says so itself.
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 mod tests {
     use std::net::TcpStream;
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn an_own_broker_keeps_its_records_through_kill_and_restart_and_dies_with_its_handle() {
-        let _one_at_a_time = OWN.lock();
+        let _one_at_a_time = own_broker();
         let mut broker = Broker::start_own(&Options::default());
         broker.create_topic("kept", 1, &[]);
         broker.produce("kept", [Outgoing::new("u1", "before")]);
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn scram_over_tls_lets_in_the_right_password_only() {
-        let _one_at_a_time = OWN.lock();
+        let _one_at_a_time = own_broker();
         let login = Login { user: "hotlead".into(), password: "right".into() };
         let broker = Broker::start_own(&Options { tls_scram: Some(login), ..Options::default() });
         let answers = |properties: &[(&str, &str)]| {

@@ -2,21 +2,24 @@
 
 mod history;
 mod program;
+mod rights;
 mod running;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use hotlead::config::settings::{Kafka, Secret};
+use hotlead::config::settings::{Kafka, Secret, Settings};
 use hotlead::core::limits::MAX_RECORD;
 use hotlead::run::{Mode, RunError};
 use hotlead::source::Probe;
+use hotlead::telemetry::access::Right;
 use hotlead::telemetry::broker_log::BrokerLog;
+use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use running::{Live, alert_ids, demo_request, header, settings, topics_of};
 
-use crate::kafka::{Broker, Login, Options, Outgoing, Record, broker, unique};
+use crate::kafka::{Broker, Login, Options, Outgoing, Record, broker, own_broker, unique};
 use crate::supervise::wait_for;
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -44,6 +47,22 @@ fn alerts_arrive_exactly_once_and_a_restart_does_not_repeat_them() {
     broker().produce(&settings.topics.events, (40..50).map(|n| demo_request(n, n)));
     assert_eq!(alert_ids(&live.alerts(50)).len(), 50, "ten more, none twice");
     live.stop().expect("a clean end");
+}
+
+/// Goal: ready means that every partition is being read, also while two workers of one process share them out. Method:
+/// each joins whenever it does; at the moment of ready all partitions have an owner here.
+#[test]
+fn ready_means_that_every_partition_has_an_owner() {
+    for _ in 0..3 {
+        let settings = Settings { workers: 2, ..settings(&unique("ready"), "a") };
+        let live = Live::start(&settings, Mode::Transactional);
+        let text = live.hooks.metrics.encode();
+        for partition in 0..4 {
+            let owned = format!("hotlead_leads{{partition=\"{partition}\"}}");
+            assert!(text.contains(&owned), "{owned}: {text}");
+        }
+        live.stop().expect("a clean end");
+    }
 }
 
 /// Goal: bad input never stops the stream and is never lost. Method: each kind between two good events.
@@ -218,6 +237,7 @@ fn the_in_process_cluster_will_do_without_transactions() {
         cluster.create_topic(topic, 4, 1).unwrap();
     }
     let live = Live::start(&settings, Mode::Plain);
+    let mut alerts = live.hooks.hot.subscribe();
     let mut config = broker().client_config();
     config.set("bootstrap.servers", cluster.bootstrap_servers());
     let producer: BaseProducer = config.create().unwrap();
@@ -227,8 +247,11 @@ fn the_in_process_cluster_will_do_without_transactions() {
         producer.send(record).map_err(|(error, _)| error).unwrap();
     }
     producer.flush(DEADLINE).unwrap();
-    let hot = || live.hooks.hot.newest_first().len();
-    wait_for("hot leads", DEADLINE, || (hot() == 20).then_some(()));
+    let mut leads = BTreeSet::new();
+    wait_for("hot leads", DEADLINE, || {
+        leads.extend(alerts.try_recv().map(|alert| alert.lead.key.clone()));
+        (leads.len() == 20).then_some(())
+    });
     live.stop().expect("a clean end");
 }
 
@@ -243,23 +266,29 @@ fn a_missing_events_topic_is_named_with_its_command() {
     assert!(fault.to_string().contains(&command), "{fault}");
 }
 
+/// What a client's configuration says, as our file would.
+fn kafka_of(config: &ClientConfig) -> Kafka {
+    let names = ["security.protocol", "sasl.mechanism", "sasl.username", "sasl.password", "ssl.ca.location"];
+    let value = |name: &str| config.get(name).expect("set by the broker").to_owned();
+    Kafka {
+        brokers: vec![value("bootstrap.servers")],
+        properties: names.map(|name| (name.to_owned(), Secret::inline(value(name)))).into(),
+    }
+}
+
 /// Goal: wrong credentials are told as such, not as a lost connection, and right ones let us in.
 #[test]
 fn a_wrong_password_is_one_clear_line() {
+    let _own = own_broker();
     let login = Login { user: "hotlead".to_owned(), password: "right".to_owned() };
     let broker = Broker::start_own(&Options { tls_scram: Some(login), ..Options::default() });
     let config = broker.tls_client_config();
     let ask = |password: &str| {
-        let inherited = ["security.protocol", "sasl.mechanism", "sasl.username", "ssl.ca.location"];
-        let value = |name: &str| config.get(name).expect("set by the broker").to_owned();
-        let mut kafka = Kafka {
-            brokers: vec![value("bootstrap.servers")],
-            properties: inherited.map(|name| (name.to_owned(), Secret::inline(value(name)))).into(),
-        };
+        let mut kafka = kafka_of(&config);
         let secret = Secret::resolved(password, "env:PASSWORD");
         kafka.properties.insert("sasl.password".to_owned(), secret);
         let probe = Probe::new(&kafka, "probe", BrokerLog::default()).expect("good properties");
-        probe.partitions("nowhere", Duration::from_secs(5))
+        probe.partitions("nowhere", Right::Read, Duration::from_secs(5))
     };
     let answer = wait_for("an answer over TLS", DEADLINE, || ask("right").ok());
     assert_eq!(answer, None, "there is no such topic");

@@ -111,6 +111,23 @@ fn a_signal_commits_the_last_round_and_ends_with_0() {
     }
 }
 
+#[test]
+fn an_empty_topic_is_captured_as_nothing_and_said_so() {
+    let name = unique("empty");
+    let topic = format!("{name}.events");
+    broker().create_topic(&topic, 2, &[]);
+    let from_end = format!("topic {topic}: nothing came after its end; --from beginning reads all of it\n");
+    for (from, said) in [("beginning", format!("topic {topic} has no records\n")), ("end", from_end)] {
+        let mut capture = Program::start(&["capture", "--from", from, "--until-end"], broker().bootstrap(), &name);
+        assert_eq!(capture.output(), "");
+        assert_eq!((capture.exit_code(), capture.log()), (Some(0), said));
+    }
+    broker().produce(&topic, [demo_request(1, 1)]);
+    let mut capture = Program::start(&["capture", "--from", "beginning", "--until-end"], broker().bootstrap(), &name);
+    assert_eq!(capture.output().lines().count(), 1);
+    assert_eq!((capture.exit_code(), capture.log()), (Some(0), String::new()));
+}
+
 /// Goal: `kill -9` loses nothing, repeats nothing, and the next start does not wait for a session to end.
 #[test]
 fn a_killed_process_is_replaced_at_once() {

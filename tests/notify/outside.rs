@@ -67,3 +67,34 @@ async fn sink_test_tells_what_the_other_side_answered_without_secrets() {
     let (code, out, err) = sink_test(&settings, "nobody").await;
     assert_eq!((code, out.as_str(), err.as_str()), (78, "", "no sink \"nobody\"; there is: crm, sdr\n"));
 }
+
+/// Goal: a test of one sink needs that sink's secret and no other, and a misspelt id is told before anything else.
+#[test]
+fn sink_test_asks_for_the_secret_of_its_own_sink_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("hotlead.yaml");
+    let text = "version: 1
+kafka: { brokers: [localhost:9092], properties: { sasl.password: env:HOTLEAD_TEST_UNSET_KAFKA } }
+rules: rules.yaml
+sinks:
+  - { id: crm, webhook: { url: https://crm.example.com/hook, secret: env:HOTLEAD_TEST_UNSET_CRM } }
+  - { id: sdr-channel, slack: { webhook_url: env:HOTLEAD_TEST_UNSET_SLACK } }
+";
+    std::fs::write(&config, text).expect("a writable folder");
+    let none = "the variable HOTLEAD_TEST_UNSET_SLACK is not set\n";
+    #[rustfmt::skip]
+    let rows = [
+        ("sdr-chanel",  "no sink \"sdr-chanel\"; there is: crm, sdr-channel; did you mean \"sdr-channel\"?\n".to_owned()),
+        ("elsewhere",   "no sink \"elsewhere\"; there is: crm, sdr-channel\n".to_owned()),
+        ("sdr-channel", format!("{}:6:46: sinks[1].slack.webhook_url: {none}", config.display())),
+    ];
+    for (id, expected) in rows {
+        let ended = std::process::Command::new(env!("CARGO_BIN_EXE_hotlead"))
+            .args(["sink", "test", id, "--config"])
+            .arg(&config)
+            .output()
+            .expect("it runs");
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), expected);
+        assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(78), &b""[..]), "{id}");
+    }
+}

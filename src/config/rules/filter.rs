@@ -7,11 +7,14 @@ use super::keys::{FILTER, MATCHER, TESTS};
 use crate::config::fault::{Place, quote};
 use crate::config::map::Map;
 use crate::config::scalar::{Scalar as Raw, ScalarKind};
-use crate::config::suggest::{nearest, nearest_field};
+use crate::config::suggest::{COMMON_FIELDS, did_you_mean, nearest, nearest_field};
 use crate::config::view::{View, optional};
 use crate::core::event::{FieldPath, Kind};
 use crate::core::limits::{MAX_CONDITION_DEPTH, MAX_MATCHERS, MAX_NAME, MAX_PATTERNS, MAX_REGEX};
 use crate::core::spec::{FilterSpec, Matcher, Scalar, Test};
+
+/// What senders say of a page by themselves.
+const PAGE_KEYS: [&str; 5] = ["path", "url", "title", "referrer", "search"];
 
 impl Reader<'_> {
     /// The filter of a signal or an ignore entry.
@@ -35,6 +38,14 @@ impl Reader<'_> {
                     let hint = hint.unwrap_or_else(|| format!("; fields are {}", known_fields()));
                     let message = format!("there is no such field{hint}");
                     self.faults.add(entry.place, &view.path, message);
+                }
+                if let Some(FieldPath::Page(keys)) = &path
+                    && !PAGE_KEYS.contains(&&*keys[0])
+                {
+                    let hint = did_you_mean(&entry.key, COMMON_FIELDS);
+                    let known = PAGE_KEYS.join(", ");
+                    let message = format!("a page has {known} everywhere, anything else only where you send it{hint}");
+                    self.faults.warn(entry.place, &view.path, message);
                 }
                 let matcher = self.matcher(&view, 0);
                 fields.push(path.zip(matcher));

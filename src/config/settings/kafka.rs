@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::keys::{KAFKA, TOPICS};
+use super::librdkafka::unknown_property;
 use super::read::Reader;
 use super::secrets::Reference;
 use super::{Kafka, Secret, Topics};
@@ -73,6 +74,11 @@ impl Reader<'_> {
         let mut properties = BTreeMap::new();
         let mut whole = true;
         for (entry, view) in view.entries(self.faults, "properties") {
+            if let Some(message) = unknown_property(&entry.key) {
+                self.faults.add(entry.place, &view.path, message);
+                whole = false;
+                continue;
+            }
             match self.property(&entry.key, &view) {
                 Ok(Some(value)) => {
                     properties.insert(entry.key.clone(), value);

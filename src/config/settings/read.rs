@@ -9,7 +9,7 @@ use super::secrets::Surroundings;
 use super::{LogFormat, Settings, Start};
 use crate::config::fault::Faults;
 use crate::config::map::Map;
-use crate::config::rules::is_version;
+use crate::config::rules::check_version;
 use crate::config::suggest::nearest_field;
 use crate::config::tree::{self, Node};
 use crate::config::view::{View, optional};
@@ -38,11 +38,9 @@ pub(in crate::config) fn read_tree(
     around: &Surroundings<'_>,
     faults: &mut Faults,
 ) -> Option<Settings> {
-    if !is_version(root, faults) {
-        return None;
-    }
+    check_version(root, faults);
     let map = View::top(root).map(faults, &CONFIG_FILE)?;
-    let mut reader = Reader { faults, around };
+    let mut reader = Reader { faults, around, in_needed_sink: false };
     let kafka = map.get("kafka").map(|view| reader.kafka(&view));
     let group = map.get("group").map(|view| reader.name(&view));
     let instance = reader.instance(&map);
@@ -84,6 +82,8 @@ pub(in crate::config) fn beside(file: &Path, path: &str) -> PathBuf {
 pub(super) struct Reader<'a> {
     pub faults: &'a mut Faults,
     pub around: &'a Surroundings<'a>,
+    /// Whether it is at the one sink whose secrets are needed, if there is such.
+    pub in_needed_sink: bool,
 }
 
 impl Reader<'_> {

@@ -26,6 +26,17 @@ pub struct Surroundings<'a> {
     /// What it is if a secret cannot be had: a fault for a process that needs it; a warning for `check`, which often runs
     /// where secrets are not. With a warning the sink or property is left out of the settings.
     pub missing: Severity,
+    /// Whose secrets are looked up; all else that has one is left out of the settings.
+    pub needed: Needed<'a>,
+}
+
+/// Whose secrets are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed<'a> {
+    /// All that the file names.
+    All,
+    /// Those of the sink with this id.
+    Sink(&'a str),
 }
 
 impl<'a> Reference<'a> {
@@ -85,6 +96,9 @@ impl Reader<'_> {
 
     /// The secret that a reference leads to.
     pub(super) fn resolve(&mut self, view: &View<'_>, reference: Reference<'_>) -> Result<Option<Secret>, ()> {
+        if self.around.needed != Needed::All && !self.in_needed_sink {
+            return Ok(None);
+        }
         let written = view.as_text().unwrap_or_default();
         let message = match (self.around.secret)(reference) {
             Ok(value) if !value.trim().is_empty() => {

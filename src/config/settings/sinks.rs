@@ -9,6 +9,7 @@ use url::Url;
 
 use super::keys::{SINK, SLACK, WEBHOOK};
 use super::read::Reader;
+use super::secrets::Needed;
 use super::{Reach, Secret, Sink, Start, Target};
 use crate::config::address::{forbidden, literal};
 use crate::config::fault::quote;
@@ -55,6 +56,7 @@ impl Reader<'_> {
     fn sink(&mut self, view: &View<'_>, ids: &mut HashSet<String>) -> Read<Sink> {
         let map = view.map(self.faults, &SINK).ok_or(())?;
         let id = map.get("id").and_then(|view| self.sink_id(&view, ids));
+        self.in_needed_sink = matches!(self.around.needed, Needed::Sink(needed) if id.as_deref() == Some(needed));
         let start = map.get("start").map(|view| self.start(&view));
         let max_age = map.get("max_age").map(|view| self.span(&view, 1_000, 30 * 86_400_000));
         let slack = map.get("slack").map(|view| self.slack(&view));

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::Producer;
 
+use super::opening::Opening;
 use super::sent::Sent;
+use crate::run::simulate::SimulatedEvent;
 use crate::run::simulate::output::{Sender, send, sender_config};
-use crate::run::simulate::{Scenario, SimulatedEvent, Simulator};
 
 /// Partitions of every topic of the demo: more than one, as on a real one.
 pub(super) const PARTITIONS: i32 = 4;
@@ -42,14 +43,12 @@ impl Broker {
     }
 
     /// Fills a topic on a thread of its own until `stop`.
-    pub(super) fn fill(self, topic: String, scenario: Scenario, speed: u32, feed: &Feed) -> JoinHandle<()> {
+    pub(super) fn fill(self, topic: String, opening: Opening, feed: &Feed) -> JoinHandle<()> {
         let feed = feed.clone();
         thread::spawn(move || {
             let begin = Instant::now();
-            for event in Simulator::new(scenario) {
-                let after = (event.sent - scenario.start).as_millis().max(0) as u64;
-                let due = begin + Duration::from_millis(after) / speed.max(1);
-                if !feed.wait_until(due) {
+            for (after, event) in opening.events() {
+                if !feed.wait_until(begin + after) {
                     break;
                 }
                 feed.note(&event);

@@ -3,6 +3,7 @@
 //! Only the transaction is missing, which the in-process broker does not have; all else is what `hotlead run` does.
 
 mod broker;
+mod opening;
 mod sent;
 mod text;
 mod worker;
@@ -19,9 +20,9 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::broadcast::error::RecvError;
 
 use self::broker::{Broker, Feed};
+pub use self::opening::Opening;
 use self::worker::{Worker, start_worker};
 use super::shown;
-use super::simulate::Scenario;
 use crate::config::settings::{Kafka, LogFormat, Secret, Settings, Start, Topics};
 use crate::console::{Server, Sources, View};
 use crate::core::alert::Alert;
@@ -32,8 +33,6 @@ use crate::core::time::Timestamp;
 /// The demo's rules file, and the name that its faults would print.
 pub const RULES: (&str, &str) = ("demo-rules.yaml", include_str!("../demo-rules.yaml"));
 
-/// Leads that are simulated: enough for something to happen every few seconds.
-const LEADS: usize = 600;
 /// How long the worker may take until it consumes, and to end.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How often the numbers on the page are renewed.
@@ -88,6 +87,11 @@ impl fmt::Display for DemoError {
 impl std::error::Error for DemoError {}
 
 impl Demo {
+    /// Simulated seconds a second, unless told otherwise.
+    pub const SPEED: u32 = 60;
+    /// The leads that come, unless told otherwise.
+    pub const SEED: u64 = 1;
+
     /// Runs until its length is over or `interrupted` is done; alerts and the summary go to `out`, the rest to `notes`.
     ///
     /// # Errors
@@ -120,9 +124,8 @@ impl Demo {
 
         ready(&worker).await?;
         let feed = Feed::default();
-        let start = Timestamp::from_millis(unix_ms());
-        let scenario = Scenario { seed: self.seed, leads: LEADS, start };
-        let feeder = broker.fill(topics.events, scenario, self.speed, &feed);
+        let opening = Opening { at: Timestamp::from_millis(unix_ms()), seed: self.seed, speed: self.speed };
+        let feeder = broker.fill(topics.events, opening, &feed);
 
         let mut shown = Shown { worker, view, feed: feed.clone(), alerts: BTreeMap::new(), leads: 0 };
         let result = shown.until(self.length, interrupted, out).await;

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::core::alert::Alert;
+use crate::core::plain::plain;
 
 /// One alert, readable at a glance; ends with an empty line.
 pub(super) fn block(alert: &Alert, delay: Option<Duration>) -> String {
@@ -14,14 +15,14 @@ pub(super) fn block(alert: &Alert, delay: Option<Duration>) -> String {
     // 2026-11-22T10:02:14.120Z: the time of day is enough on a screen that scrolls.
     let time = alert.time.to_string();
     let clock = time.get(11..19).unwrap_or(&time);
-    let mut text = format!("{clock}  {:<4}  {}", plain(&alert.tier).to_uppercase(), plain(name));
+    let mut text = format!("{clock}  {:<4}  {}", short(&alert.tier).to_uppercase(), short(name));
     if !about.is_empty() {
-        let _ = write!(text, ", {}", plain(&about.join(", ")));
+        let _ = write!(text, ", {}", short(&about.join(", ")));
     }
     let score = &alert.score;
-    let _ = write!(text, "\n                {}", plain(&alert.reason));
+    let _ = write!(text, "\n                {}", short(&alert.reason));
     for flag in &alert.flag_texts {
-        let _ = write!(text, "\n                ! {}", plain(flag));
+        let _ = write!(text, "\n                ! {}", short(flag));
     }
     let _ = write!(
         text,
@@ -45,10 +46,9 @@ pub(super) fn summary(events: u64, leads: u64, alerts: &BTreeMap<String, u64>) -
     text
 }
 
-/// Text from a lead without what could move the cursor, change colours or turn the line around.
-fn plain(text: &str) -> String {
-    let is_direction = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().take(120).map(|c| if c.is_control() || is_direction(c) { '\u{fffd}' } else { c }).collect()
+/// Text from a lead, short and for a terminal.
+fn short(text: &str) -> String {
+    plain(text).chars().take(120).collect()
 }
 
 #[cfg(test)]

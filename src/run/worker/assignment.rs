@@ -75,18 +75,9 @@ impl Worker {
     /// Ready is who has partitions and their state.
     fn settle(&mut self) {
         let readiness = &self.shared.hooks.readiness;
-        match (self.assigned, self.restoring.is_empty()) {
-            (false, true) => {
-                self.assigned = true;
-                if readiness.assigned() {
-                    self.shared.running();
-                }
-            }
-            (true, false) => {
-                self.assigned = false;
-                readiness.unassigned();
-            }
-            _ => {}
+        match self.restoring.is_empty() {
+            true => readiness.worker_has(self.number, self.lanes.iter().count()),
+            false => readiness.worker_lost(self.number),
         }
     }
 
@@ -99,11 +90,9 @@ impl Worker {
         self.member.unassign(partitions).map_err(|e| self.source(e))?;
         Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
             .tell(&self.shared.hooks.metrics);
-        if lost && self.assigned {
-            self.assigned = false;
-            self.shared.hooks.readiness.unassigned();
-        } else {
-            self.settle();
+        match lost {
+            true => self.shared.hooks.readiness.worker_lost(self.number),
+            false => self.settle(),
         }
         Ok(())
     }
