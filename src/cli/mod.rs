@@ -10,6 +10,7 @@ pub mod run;
 mod say;
 pub mod simulate;
 pub mod sink_test;
+pub mod state;
 pub mod tail;
 
 use std::io::{self, Write};
@@ -32,7 +33,13 @@ enum Command {
     Demo(demo::Options),
     /// Read events from Kafka and publish alerts
     #[command(after_help = "Example:  hotlead run --config deploy/hotlead.yaml")]
-    Run(Config),
+    Run {
+        #[command(flatten)]
+        config: Config,
+        /// Let leads start anew where the topic with their state is empty; otherwise that is an error
+        #[arg(long)]
+        fresh_state: bool,
+    },
     /// Check rules and config files
     #[command(after_help = "Example:  hotlead check deploy/hotlead.yaml deploy/rules/*.yaml")]
     Check {
@@ -69,6 +76,9 @@ enum Command {
         #[command(flatten)]
         stretch: Stretch,
     },
+    /// Look at what is remembered of leads, or erase it
+    #[command(subcommand)]
+    State(StateCommand),
     /// Try out where alerts go
     #[command(subcommand)]
     Sink(SinkCommand),
@@ -77,6 +87,38 @@ enum Command {
     Completions {
         /// Which shell
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum StateCommand {
+    /// What is stored of one lead
+    #[command(after_help = "Example:  hotlead state show u1 --config hotlead.yaml --json")]
+    Show {
+        /// The lead's key
+        lead: String,
+        #[command(flatten)]
+        config: Config,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// What is stored of every lead, sorted by key
+    #[command(after_help = "Example:  hotlead state dump --config hotlead.yaml --json > state.ndjson")]
+    Dump {
+        #[command(flatten)]
+        config: Config,
+        /// As JSON, one lead a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Forget a lead
+    #[command(after_help = "Example:  hotlead state erase u1 --config hotlead.yaml")]
+    Erase {
+        /// The lead's key
+        lead: String,
+        #[command(flatten)]
+        config: Config,
     },
 }
 
@@ -133,12 +175,17 @@ fn runtime() -> Result<tokio::runtime::Runtime, u8> {
 pub fn main() -> u8 {
     match Cli::parse().command {
         Command::Demo(options) => demo::run(&options),
-        Command::Run(config) => run::run(&config.config),
+        Command::Run { config, fresh_state } => run::run(&config.config, fresh_state),
         Command::Check { files } => check::run(&files),
         Command::Backtest(options) => backtest::run(&options),
         Command::Simulate(options) => simulate::run(&options),
         Command::Tail { config, json, stretch } => tail::run(&config.config, &stretch, json),
         Command::Capture { config, stretch } => capture::run(&config.config, &stretch),
+        Command::State(command) => match command {
+            StateCommand::Show { lead, config, json } => state::show(&config.config, &lead, json),
+            StateCommand::Dump { config, json } => state::dump(&config.config, json),
+            StateCommand::Erase { lead, config } => state::erase(&config.config, &lead),
+        },
         Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&config.config, &id),
         Command::Completions { shell } => completions(shell),
     }

@@ -12,7 +12,7 @@ use crate::run::{Hooks, Mode, Stop, whole};
 use crate::telemetry::log;
 
 /// Runs it and answers with the exit code.
-pub fn run(config: &Path) -> u8 {
+pub fn run(config: &Path, fresh_state: bool) -> u8 {
     let (settings, rules) = match files::settings(config).and_then(|s| files::rules(&s.rules).map(|r| (s, r))) {
         Ok(read) => read,
         Err(code) => return code,
@@ -22,7 +22,7 @@ pub fn run(config: &Path) -> u8 {
         Err(code) => return code,
     };
     log::init(settings.log == LogFormat::Json);
-    let hooks = Hooks::new(Mode::Transactional);
+    let hooks = Hooks { fresh_state, ..Hooks::new(Mode::Transactional) };
     runtime.spawn(stop_on_signal(hooks.stop.clone()));
     let ended = whole::run(settings, Arc::new(rules), hooks, runtime.handle());
     // What still runs there has no round to commit.

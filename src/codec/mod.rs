@@ -28,6 +28,7 @@ pub mod alert;
 pub mod dead_letter;
 mod decode;
 mod envelope;
+pub mod feedback;
 mod format;
 mod guess;
 pub mod line;

@@ -46,6 +46,11 @@ impl Detector {
         }
     }
 
+    /// Forgets a lead.
+    pub(super) fn erase(&mut self, lead: &str, lane: &mut Lane) {
+        lane.engine.step(Input::Erase { lead }, &mut self.outputs);
+    }
+
     /// Takes one record in. Nothing of it is visible before the round is committed.
     pub(super) fn take<'a>(
         &mut self,

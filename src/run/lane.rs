@@ -21,6 +21,10 @@ pub(super) struct Lane {
     committed: NextOffset,
     /// The committed offset is not known to the group yet.
     fresh: bool,
+    /// Of the last feedback taken; `None` before the first.
+    feedback: Option<NextOffset>,
+    /// As of the last commit.
+    feedback_committed: Option<NextOffset>,
 }
 
 /// The state of a partition as of a commit.
@@ -52,6 +56,8 @@ impl Lane {
             next,
             committed: next,
             fresh: matches!(begin, Resolution::Fresh(_)),
+            feedback: None,
+            feedback_committed: None,
         }
     }
 
@@ -76,6 +82,17 @@ impl Lane {
         self.next = offset.next();
     }
 
+    /// What was said at this offset of the feedback topic is done.
+    pub(super) fn heard(&mut self, offset: Offset) {
+        self.feedback = Some(offset.next());
+    }
+
+    /// What was said before this offset of the feedback topic was done by a former owner.
+    pub(super) fn heard_up_to(&mut self, offset: Option<Offset>) {
+        self.feedback = offset.map(|offset| Offset(offset.0 - 1).next());
+        self.feedback_committed = self.feedback;
+    }
+
     /// The coordinates of a record of this partition.
     pub(super) fn source(&self, offset: Offset) -> String {
         self.origin.source(offset.0)
@@ -91,7 +108,11 @@ impl Lane {
     }
 
     fn has_moved(&self) -> bool {
-        self.fresh || self.next != self.committed
+        self.fresh || self.next != self.committed || self.has_heard()
+    }
+
+    fn has_heard(&self) -> bool {
+        self.feedback != self.feedback_committed
     }
 }
 
@@ -136,6 +157,18 @@ impl Lanes {
         moved.map(|(partition, lane)| (partition, lane.next))
     }
 
+    /// The offsets of the feedback topic to commit.
+    pub(super) fn feedback_offsets(&self) -> impl Iterator<Item = (Partition, NextOffset)> {
+        let heard = self.iter().filter(|(_, lane)| lane.has_heard());
+        heard.filter_map(|(partition, lane)| Some((partition, lane.feedback?)))
+    }
+
+    /// What was heard and not committed will be heard again: from where, `None` if nothing ever was committed here.
+    pub(super) fn unheard(&self) -> Vec<(Partition, Option<Offset>)> {
+        let heard = self.iter().filter(|(_, lane)| lane.has_heard());
+        heard.map(|(partition, lane)| (partition, lane.feedback_committed.map(|next| Offset(next.get())))).collect()
+    }
+
     /// Leads that the next commit writes down.
     pub(super) fn changed(&self) -> usize {
         self.by_partition.values().map(|lane| lane.engine.changed()).sum()
@@ -153,6 +186,7 @@ impl Lanes {
             lane.engine.commit();
             lane.names.written |= lane.has_moved();
             lane.committed = lane.next;
+            lane.feedback_committed = lane.feedback;
             lane.fresh = false;
         }
     }
@@ -162,6 +196,7 @@ impl Lanes {
         let undone = self.by_partition.iter_mut().map(|(partition, lane)| {
             lane.engine.roll_back();
             lane.next = lane.committed;
+            lane.feedback = lane.feedback_committed;
             (*partition, lane.next())
         });
         undone.collect()

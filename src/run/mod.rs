@@ -226,7 +226,7 @@ pub struct Prepared {
 pub fn prepare(settings: Settings, rules: Arc<RuleSet>, hooks: Hooks) -> Result<Option<Prepared>, RunError> {
     let log = BrokerLog::default();
     let probe = Probe::new(&settings.kafka, &settings.group, log.clone()).map_err(RunError::of_probe)?;
-    let Some(known) = startup::prepare(&settings, &probe, &hooks.stop)? else {
+    let Some(known) = startup::prepare(&settings, hooks.mode, &probe, &hooks.stop)? else {
         return Ok(None);
     };
     log.started();

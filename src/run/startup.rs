@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{RunError, Stop};
+use super::{Mode, RunError, Stop};
 use crate::config::settings::Settings;
 use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions};
 use crate::source::{Known, Probe, ProbeFault};
@@ -17,10 +17,10 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
 /// Asks until it knows; `None` if it was told to stop meanwhile.
-pub(super) fn prepare(settings: &Settings, probe: &Probe, stop: &Stop) -> Result<Option<Known>, RunError> {
+pub(super) fn prepare(settings: &Settings, mode: Mode, probe: &Probe, stop: &Stop) -> Result<Option<Known>, RunError> {
     let mut retry = FIRST_RETRY;
     while !stop.is_told() {
-        match try_once(settings, probe) {
+        match try_once(settings, mode, probe) {
             Ok(known) => return Ok(Some(known)),
             Err(Trouble::Final(error)) => return Err(error),
             Err(Trouble::Away(reason)) => {
@@ -47,7 +47,7 @@ impl From<ProbeFault> for Trouble {
     }
 }
 
-fn try_once(settings: &Settings, probe: &Probe) -> Result<Known, Trouble> {
+fn try_once(settings: &Settings, mode: Mode, probe: &Probe) -> Result<Known, Trouble> {
     let events = &settings.topics.events;
     let partitions = probe.partitions(events, Right::Read, ASK)?;
     let partitions = partitions.ok_or_else(|| Trouble::Final(no_events_topic(settings)))?;
@@ -55,6 +55,16 @@ fn try_once(settings: &Settings, probe: &Probe) -> Result<Known, Trouble> {
     for spec in TopicSpec::of_detection(&settings.topics, partitions) {
         if probe.partitions(&spec.name, Right::Write, ASK)?.is_none() {
             missing.push(spec);
+        }
+    }
+    if mode == Mode::Transactional {
+        for spec in TopicSpec::of_state(&settings.topics, partitions) {
+            let right = if spec.name == settings.topics.feedback { Right::Read } else { Right::Write };
+            match probe.partitions(&spec.name, right, ASK)? {
+                None => missing.push(spec),
+                Some(count) if count == partitions => {}
+                Some(count) => return Err(Trouble::Final(other_partitions(settings, partitions, &spec.name, count))),
+            }
         }
     }
     if !missing.is_empty() {
@@ -79,6 +89,15 @@ fn create_topics(settings: &Settings, missing: Vec<TopicSpec>) -> Result<(), Tro
             Err(Trouble::Final(RunError::Unreachable(text)))
         }
     }
+}
+
+/// State lies in the partition numbers of the events; with another count leads are found elsewhere.
+pub(super) fn other_partitions(settings: &Settings, partitions: i32, topic: &str, count: i32) -> RunError {
+    RunError::Unreachable(format!(
+        "topic {} has {partitions} partitions and {topic} has {count}: leads would not find their state. Stop every \
+         instance of group {} and move it: hotlead state move --config FILE",
+        settings.topics.events, settings.group
+    ))
 }
 
 /// The events topic is the user's: its partition count is a decision that we do not take.

@@ -12,13 +12,16 @@ use super::lane::{Kept, Lanes};
 use super::restore::{self, Done, Restore};
 use super::round::{Pace, Round};
 use super::{Mode, RunError, Shared, now_ms};
+use crate::codec::{self, feedback::Feedback};
 use crate::core::engine::Engine;
 use crate::core::ids::{Offset, Origin, Partition};
 use crate::core::limits::{MAX_ROUND_LEADS, PLAIN_RECORD};
 use crate::sink::{Changelog, Delivery, Outbox, PublishError};
-use crate::source::{Change, MAX_BATCH, Member, Polled, Resolution, SourceError};
+use crate::source::{Change, FeedbackReader, MAX_BATCH, Member, Polled, Resolution, Said, SourceError};
 use crate::telemetry::Labels;
-use crate::telemetry::events::{Aborted, Assigned, Committed, DeadLetterCut, OffsetsLost, Revoked};
+use crate::telemetry::events::{
+    Aborted, Assigned, Committed, DeadLetterCut, Erased, FeedbackUnknown, OffsetsLost, Revoked,
+};
 
 /// With nothing to read, rebalances and the end are looked for this often.
 const IDLE_MS: i32 = 20;
@@ -46,6 +49,8 @@ struct Worker {
     reposition: Vec<(Partition, Offset)>,
     restoring: Restore,
     changelog: Changelog,
+    /// `None` where there is no such topic: in the demo.
+    feedback: Option<FeedbackReader>,
 }
 
 /// Works until the service is told to stop, then commits the last round and leaves.
@@ -99,6 +104,13 @@ impl Worker {
             restoring: Restore::new(settings, &shared.log)
                 .map_err(|error| RunError::of_source(error, &settings.instance))?,
             changelog: Changelog::default(),
+            feedback: match shared.hooks.mode {
+                Mode::Transactional => Some(
+                    FeedbackReader::new(kafka, &topics.feedback, shared.log.clone())
+                        .map_err(|error| RunError::of_source(error, &settings.instance))?,
+                ),
+                Mode::Plain => None,
+            },
             shared,
         }))
     }
@@ -113,6 +125,7 @@ impl Worker {
             }
             self.restore()?;
             self.consume()?;
+            self.listen();
             let now = Instant::now();
             self.round.note_time(now);
             self.pace.moved = self.lanes.have_moved();
@@ -161,6 +174,25 @@ impl Worker {
             self.fault(partition, code)?;
         }
         Ok(())
+    }
+
+    /// Does what operators said about leads of ours.
+    fn listen(&mut self) {
+        let Some(feedback) = &self.feedback else { return };
+        while let Some(Said { partition, offset, value }) = feedback.next() {
+            let Some(lane) = self.lanes.get_mut(partition) else { continue };
+            match codec::feedback::read(value.as_deref()) {
+                Ok(Feedback::Erase { lead }) => {
+                    self.detector.erase(&lead, lane);
+                    Erased { partition, lead: &lead }.tell();
+                }
+                Err(fault) => {
+                    let topic = &self.shared.settings.topics.feedback;
+                    FeedbackUnknown { topic, partition, offset, fault: &fault }.tell();
+                }
+            }
+            lane.heard(offset);
+        }
     }
 
     /// What the consumer has to say about a partition.
@@ -212,15 +244,13 @@ impl Worker {
                 let worker = self.number;
                 let reason = &reason;
                 Aborted { worker, reason }.tell(&self.shared.hooks.metrics);
-                self.undo();
-                Ok(())
+                self.undo()
             }
             Err(PublishError::TooLarge) if self.detector.max_dead_letter > PLAIN_RECORD => {
                 self.detector.max_dead_letter = PLAIN_RECORD;
                 let topic = &self.shared.settings.topics.dead_letter;
                 DeadLetterCut { topic }.tell();
-                self.undo();
-                Ok(())
+                self.undo()
             }
             Err(error) => Err(RunError::of_publish(error, &self.shared.settings.instance)),
         }
@@ -228,7 +258,8 @@ impl Worker {
 
     fn publish(&self) -> Result<(), PublishError> {
         let broken = |error: SourceError| PublishError::Broken(error.to_string());
-        let offsets = self.member.offsets(self.lanes.offsets()).map_err(broken)?;
+        let (lanes, feedback) = (&self.lanes, &self.shared.settings.topics.feedback);
+        let offsets = self.member.offsets(lanes.offsets(), feedback, lanes.feedback_offsets()).map_err(broken)?;
         let no_group = || PublishError::Broken("the consumer has no group".to_owned());
         let group = self.member.group().ok_or_else(no_group)?;
         self.outbox.publish(self.round.records(), &self.changelog, &offsets, &group)?;
@@ -258,12 +289,19 @@ impl Worker {
     }
 
     /// Nothing of the round was visible; everything is as after the last commit, and records will be read again.
-    fn undo(&mut self) {
+    fn undo(&mut self) -> Result<(), RunError> {
+        self.drop_round()?;
+        self.shared.hooks.stop.wait(BACKOFF * (1 << self.aborts.min(5)));
+        self.aborts += 1;
+        Ok(())
+    }
+
+    fn drop_round(&mut self) -> Result<(), RunError> {
+        let unheard = self.lanes.unheard();
         self.reposition = self.lanes.roll_back();
         self.round.clear();
         self.detector.tally.clear();
-        self.shared.hooks.stop.wait(BACKOFF * (1 << self.aborts.min(5)));
-        self.aborts += 1;
+        self.listen_from(&unheard)
     }
 
     /// After an undone round: reads from the committed offsets again. `false` if it could not yet.
@@ -297,9 +335,7 @@ impl Worker {
             Change::Revoked { partitions, lost } => {
                 if lost {
                     // Others may own them: what we did not commit, they do.
-                    self.reposition = self.lanes.roll_back();
-                    self.round.clear();
-                    self.detector.tally.clear();
+                    self.drop_round()?;
                 } else {
                     self.commit()?;
                 }

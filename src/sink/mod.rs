@@ -1,6 +1,7 @@
 //! What is written to Kafka: commit rounds, in a transaction or plainly, and the topics they go to.
 
 mod changelog;
+pub mod feedback;
 mod outbox;
 mod outgoing;
 mod topics;

@@ -40,6 +40,17 @@ impl TopicSpec {
         let mut dead_letter = kept(30);
         // Whatever came in must go out, with a few headers more and perhaps compressed less well.
         dead_letter.push(("max.message.bytes", MAX_SENT_RECORD.to_string()));
+        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter)]
+    }
+
+    /// The topics that hold what is remembered of leads and said about them: partition by partition like the events.
+    pub fn of_state(topics: &Topics, partitions: i32) -> Vec<Self> {
+        let spec = |name: &str, config: Vec<(&'static str, String)>| Self {
+            name: name.to_owned(),
+            partitions,
+            replication_factor: topics.replication_factor,
+            config,
+        };
         // Small segments and a low ratio: the older half of a changelog would be read at each restore.
         let compacted = vec![
             ("cleanup.policy", "compact".to_owned()),
@@ -48,7 +59,8 @@ impl TopicSpec {
             ("segment.ms", (DAY_MS / 24).to_string()),
             ("max.message.bytes", MAX_STATE_RECORD.to_string()),
         ];
-        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter), spec(&topics.state, compacted)]
+        let kept = vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", (30 * DAY_MS).to_string())];
+        vec![spec(&topics.state, compacted), spec(&topics.feedback, kept)]
     }
 
     fn command(&self, brokers: &str) -> String {

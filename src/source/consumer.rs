@@ -251,7 +251,23 @@ impl Member {
     /// # Errors
     /// [`SourceError::Away`]: ask again.
     pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
-        let list = self.consumer.committed_offsets(self.plain_list(partitions), ASK).map_err(|e| away(&e))?;
+        self.committed_of(&self.topic, partitions)
+    }
+
+    /// The same of another topic.
+    ///
+    /// # Errors
+    /// [`SourceError::Away`]: ask again.
+    pub fn committed_of(
+        &self,
+        topic: &str,
+        partitions: &[Partition],
+    ) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(topic, partition.0);
+        }
+        let list = self.consumer.committed_offsets(list, ASK).map_err(|e| away(&e))?;
         list.elements()
             .iter()
             .map(|element| {
@@ -298,15 +314,22 @@ impl Member {
         self.consumer.group_metadata()
     }
 
-    /// Offsets in the form in which a transaction takes them.
+    /// Offsets in the form in which a transaction takes them: of our topic, and of `other`.
     ///
     /// # Errors
     /// What librdkafka refuses.
     pub fn offsets(
         &self,
         offsets: impl Iterator<Item = (Partition, NextOffset)>,
+        other: &str,
+        others: impl Iterator<Item = (Partition, NextOffset)>,
     ) -> Result<TopicPartitionList, SourceError> {
-        self.list(offsets.map(|(partition, next)| (partition, next.get())))
+        let mut list = self.list(offsets.map(|(partition, next)| (partition, next.get())))?;
+        for (partition, next) in others {
+            let added = list.add_partition_offset(other, partition.0, RdOffset::Offset(next.get()));
+            added.map_err(|e| broken(&e))?;
+        }
+        Ok(list)
     }
 
     /// Commits offsets without a transaction.

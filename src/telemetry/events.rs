@@ -268,3 +268,39 @@ impl Running<'_> {
         info!(group, instance, topic, workers, "running");
     }
 }
+
+/// A lead was erased, as an operator asked.
+#[derive(Debug)]
+pub struct Erased<'a> {
+    /// The partition of its events.
+    pub partition: Partition,
+    /// Its key.
+    pub lead: &'a str,
+}
+
+impl Erased<'_> {
+    /// Logs it, without naming the lead.
+    pub fn tell(&self) {
+        info!(partition = %self.partition, lead = %lead_hash(self.lead), "lead erased");
+    }
+}
+
+/// A record of the feedback topic says nothing that we know; it is passed over.
+#[derive(Debug)]
+pub struct FeedbackUnknown<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// Its partition.
+    pub partition: Partition,
+    /// Its offset.
+    pub offset: Offset,
+    /// What is wrong.
+    pub fault: &'a str,
+}
+
+impl FeedbackUnknown<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        warn!("{}/{}@{}: {}", self.topic, self.partition, self.offset, self.fault);
+    }
+}

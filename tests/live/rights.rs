@@ -57,7 +57,7 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
     ];
     let properties = authorizer.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let broker = Broker::start_own(&Options { tls_scram: Some(login), properties });
-    for topic in ["events", "hotlead.alerts", "hotlead.dead-letter"] {
+    for topic in ["events", "hotlead.alerts", "hotlead.dead-letter", "hotlead.state", "hotlead.feedback"] {
         broker.create_topic(topic, 1, &[]);
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -90,6 +90,8 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
         ("topic \"events\"",                 "Read",  (Right::Read, On::Topic("events"))),
         ("topic \"hotlead.alerts\"",         "Write", (Right::Write, On::Topic("hotlead.alerts"))),
         ("topic \"hotlead.dead-letter\"",    "Write", (Right::Write, On::Topic("hotlead.dead-letter"))),
+        ("topic \"hotlead.state\"",          "Write", (Right::Write, On::Topic("hotlead.state"))),
+        ("topic \"hotlead.feedback\"",       "Read",  (Right::Read, On::Topic("hotlead.feedback"))),
         ("group \"hot\"",                    "Read",  (Right::Read, On::Group("hot"))),
         ("transactional id \"hot-a-0\"",     "Write", (Right::Write, On::TransactionalIdsThatBegin("hot-a-"))),
     ];

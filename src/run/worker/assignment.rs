@@ -16,7 +16,13 @@ impl Worker {
         };
         let positions: Vec<_> = begins.iter().map(|(partition, begin)| (*partition, begin.offset())).collect();
         self.member.assign(&positions).map_err(|e| self.source(e))?;
-        let paused: Vec<_> = begins.into_iter().filter(|begin| !self.take_over(*begin)).collect();
+        let mut paused = Vec::new();
+        for begin in begins {
+            match self.state_at_hand(begin) {
+                Some(state) => self.open_lane(begin, state)?,
+                None => paused.push(begin),
+            }
+        }
         let partitions: Vec<_> = paused.iter().map(|(partition, _)| *partition).collect();
         self.member.pause(&partitions).map_err(|e| self.source(e))?;
         Assigned { worker: self.number, partitions: &positions }.tell();
@@ -28,16 +34,44 @@ impl Worker {
         Ok(())
     }
 
-    /// Begins a partition whose state is at hand already.
-    fn take_over(&mut self, (partition, begin): (Partition, Resolution)) -> bool {
-        let Shared { settings, rules, handover, .. } = &self.shared;
-        let topic = &settings.topics.events;
-        let state = handover.take(partition, begin.offset()).or_else(|| {
-            let origin = Origin::Topic { topic: topic.as_str().into(), partition };
+    /// Begins a partition with its state, and what was said about its leads since.
+    fn open_lane(&mut self, begin: (Partition, Resolution), state: Kept) -> Result<(), RunError> {
+        let (partition, settings) = (begin.0, Arc::clone(&self.shared.settings));
+        self.lanes.open(&settings.topics.events, begin, state);
+        if self.feedback.is_none() {
+            return Ok(());
+        }
+        let committed = loop {
+            match self.member.committed_of(&settings.topics.feedback, &[partition]) {
+                Ok(committed) => break committed,
+                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
+                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
+                Err(error) => return Err(self.source(error)),
+            }
+        };
+        for (partition, heard) in &committed {
+            if let Some(lane) = self.lanes.get_mut(*partition) {
+                lane.heard_up_to(*heard);
+            }
+        }
+        self.listen_from(&committed)
+    }
+
+    /// Reads the feedback of partitions of ours from there.
+    pub(super) fn listen_from(&self, positions: &[(Partition, Option<Offset>)]) -> Result<(), RunError> {
+        let Some(feedback) = &self.feedback else { return Ok(()) };
+        let mut begun = positions.iter().map(|(partition, offset)| feedback.begin(*partition, *offset));
+        begun.try_for_each(|begun| begun.map_err(|error| self.source(error)))
+    }
+
+    /// State that needs no restore: another worker of ours left it, or there is no changelog at all.
+    fn state_at_hand(&self, (partition, begin): (Partition, Resolution)) -> Option<Kept> {
+        let Shared { settings, rules, handover, hooks, .. } = &self.shared;
+        handover.take(partition, begin.offset()).or_else(|| {
+            let origin = Origin::Topic { topic: settings.topics.events.as_str().into(), partition };
             let empty = || Kept { engine: Engine::new(Arc::clone(rules), origin), named: true };
-            (self.shared.hooks.mode == Mode::Plain).then(empty)
-        });
-        state.map(|state| self.lanes.open(topic, (partition, begin), state)).is_some()
+            (hooks.mode == Mode::Plain).then(empty)
+        })
     }
 
     fn begin_restore(&mut self, (partition, begin): (Partition, Resolution)) -> Result<(), RunError> {
@@ -64,10 +98,11 @@ impl Worker {
             return Ok(());
         }
         for Done { partition, begin, engine, named, took } in self.restoring.look()? {
-            self.lanes.open(&self.shared.settings.topics.events, (partition, begin), Kept { engine, named });
+            self.open_lane((partition, begin), Kept { engine, named })?;
             self.member.resume(&[partition]).map_err(|e| self.source(e))?;
             self.shared.hooks.metrics.restored_after(took.as_secs_f64());
         }
+        self.observe(Instant::now());
         self.settle();
         Ok(())
     }
@@ -86,6 +121,10 @@ impl Worker {
         let paused: Vec<_> = self.restoring.partitions().filter(|partition| partitions.contains(partition)).collect();
         self.restoring.drop(&paused).map_err(|e| self.source(e))?;
         self.member.resume(&paused).map_err(|e| self.source(e))?;
+        if let Some(feedback) = &self.feedback {
+            let mut ended = partitions.iter().map(|partition| feedback.end(*partition));
+            ended.try_for_each(|ended| ended.map_err(|error| self.source(error)))?;
+        }
         self.reposition.retain(|(partition, _)| !partitions.contains(partition));
         self.member.unassign(partitions).map_err(|e| self.source(e))?;
         Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }

@@ -1,0 +1,201 @@
+//! `hotlead state`: what the changelog holds of leads, in words; and how to erase one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use rdkafka::Message;
+
+use super::{exit, files, say};
+use crate::codec::state::{self, NamesId, StateRecord};
+use crate::config::settings::Settings;
+use crate::core::ids::Partition;
+use crate::core::names::Names;
+use crate::core::plain::plain;
+use crate::core::stored::{self, Stored};
+use crate::sink::feedback;
+use crate::source::{Begin, ProbeFault, Reader};
+
+/// Leads' states as the changelog has them, by key.
+#[derive(Default)]
+struct Stock {
+    leads: BTreeMap<String, (Partition, NamesId, Vec<u8>)>,
+    names: HashMap<(Partition, NamesId), Names>,
+}
+
+/// Prints the state of one lead and answers with the exit code.
+pub fn show(config: &Path, lead: &str, json: bool) -> u8 {
+    with_stock(config, Some(lead), |_, stock| match stock.leads.first_key_value() {
+        Some(_) => print(stock, json),
+        None => {
+            say::line(format_args!("no state of a lead {lead:?}"));
+            exit::NOT_SO
+        }
+    })
+}
+
+/// Prints the state of all leads, sorted by key, and answers with the exit code.
+pub fn dump(config: &Path, json: bool) -> u8 {
+    with_stock(config, None, |_, stock| print(stock, json))
+}
+
+/// Writes that a lead is to be erased, says what follows, and answers with the exit code.
+pub fn erase(config: &Path, lead: &str) -> u8 {
+    with_stock(config, Some(lead), |settings, stock| {
+        let known = stock.leads.get(lead).map(|(partition, ..)| *partition);
+        match feedback::erase(&settings.kafka, &settings.topics.feedback, lead, known) {
+            Ok(()) => {
+                say::lines(erased(settings, lead, known));
+                exit::DONE
+            }
+            Err(fault) => {
+                say::line(fault);
+                exit::UNAVAILABLE
+            }
+        }
+    })
+}
+
+fn erased(settings: &Settings, lead: &str, known: Option<Partition>) -> String {
+    let (alerts, events) = (&settings.topics.alerts, &settings.topics.events);
+    let mut text = match known {
+        Some(partition) => format!("{lead:?} is being erased by whoever owns {events}/{partition}\n"),
+        None => format!("{lead:?} has no stored state; every owner of {events} was told to forget it\n"),
+    };
+    let _ = writeln!(
+        text,
+        "what hotlead cannot remove: alerts about this lead on {alerts} until they expire (7 days unless the topic says \
+         otherwise), its events on {events}, and messages already sent to Slack and webhooks"
+    );
+    let _ = writeln!(text, "an event of this lead that comes later starts its state anew");
+    text
+}
+
+fn with_stock(config: &Path, only: Option<&str>, then: impl FnOnce(&Settings, &Stock) -> u8) -> u8 {
+    let settings = match files::settings_for_reading(config) {
+        Ok(settings) => settings,
+        Err(code) => return code,
+    };
+    match read(&settings, only) {
+        Ok(stock) => then(&settings, &stock),
+        Err((code, fault)) => {
+            say::line(fault);
+            code
+        }
+    }
+}
+
+/// Reads the changelog up to its present end.
+fn read(settings: &Settings, only: Option<&str>) -> Result<Stock, (u8, String)> {
+    let topic = &settings.topics.state;
+    let group = format!("{}.state", settings.group);
+    let away = |fault: ProbeFault| match fault {
+        ProbeFault::Config(_) => (exit::CONFIG, fault.to_string()),
+        _ => (exit::UNAVAILABLE, fault.to_string()),
+    };
+    let opened = Reader::open(&settings.kafka, &group, topic, Begin::Beginning).map_err(away)?;
+    let missing = || (exit::UNAVAILABLE, format!("topic {topic} does not exist (`hotlead run` creates it)"));
+    let mut reader = opened.ok_or_else(missing)?;
+    let mut stock = Stock::default();
+    while !reader.at_end() {
+        let Some(message) = reader.next(Duration::from_millis(100)).map_err(away)? else {
+            continue;
+        };
+        let partition = Partition(message.partition());
+        let record = state::read(message.key().unwrap_or_default(), message.payload());
+        let record =
+            record.map_err(|fault| (exit::SOFTWARE, format!("{topic}/{partition}@{}: {fault}", message.offset())))?;
+        stock.take(partition, record, only);
+    }
+    Ok(stock)
+}
+
+impl Stock {
+    fn take(&mut self, partition: Partition, record: StateRecord<'_>, only: Option<&str>) {
+        let wanted = |lead: &str| only.is_none_or(|only| only == lead);
+        match record {
+            StateRecord::Names(id, names) => {
+                self.names.insert((partition, id), *names);
+            }
+            StateRecord::Lead { lead, names, state } if wanted(lead) => {
+                self.leads.insert(lead.to_owned(), (partition, names, state.to_vec()));
+            }
+            StateRecord::Gone { lead } => {
+                self.leads.remove(lead);
+            }
+            StateRecord::Lead { .. } => {}
+        }
+    }
+
+    fn stored(&self, lead: &str, (partition, id, state): &(Partition, NamesId, Vec<u8>)) -> Option<Stored> {
+        let names = self.names.get(&(*partition, *id))?;
+        stored::read(lead, state, names).ok()
+    }
+}
+
+fn print(stock: &Stock, json: bool) -> u8 {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    for (lead, kept) in &stock.leads {
+        let Some(stored) = stock.stored(lead, kept) else {
+            say::line(format_args!("the state of {lead:?} cannot be read: its names are not on the changelog"));
+            return exit::SOFTWARE;
+        };
+        let written = match json {
+            true => {
+                serde_json::to_writer(&mut out, &stored).map_err(io::Error::from).and_then(|()| out.write_all(b"\n"))
+            }
+            false => out.write_all(text(&stored).as_bytes()),
+        };
+        if let Err(fault) = written {
+            return broken(&fault);
+        }
+    }
+    out.flush().map_or_else(|fault| broken(&fault), |()| exit::DONE)
+}
+
+fn broken(fault: &io::Error) -> u8 {
+    // `state dump | head` ends quietly.
+    if fault.kind() == io::ErrorKind::BrokenPipe {
+        return exit::DONE;
+    }
+    say::line(format_args!("cannot write: {fault}"));
+    exit::SOFTWARE
+}
+
+/// A lead's state for people.
+fn text(stored: &Stored) -> String {
+    let mut text = format!("{}  last event {}\n", stored.lead, stored.time);
+    let mut line = |what: &str, name: &str, rest: String| {
+        let _ = writeln!(text, "  {what:<11} {:<28} {}", plain(name), plain(&rest));
+    };
+    for (name, of) in &stored.traits {
+        line("trait", name, format!("{}  since {}", of.value, of.time));
+    }
+    for count in &stored.counts {
+        let last = count.times.last().map_or_else(String::new, |time| format!(", the last {time}"));
+        let need = format!("{} within {}", count.at_least, count.within);
+        line("count", &count.signal, format!("{} remembered for {need}{last}", count.times.len()));
+    }
+    for points in &stored.points {
+        line("points", &points.signal, format!("{:.1} as of {} ({} each)", points.earned, points.as_of, points.points));
+    }
+    let switched = |on: bool| if on { "on" } else { "off" };
+    for (name, mark) in &stored.suppressions {
+        line("suppression", name, format!("{} since {}", switched(mark.on), mark.time));
+    }
+    for (name, mark) in &stored.flags {
+        line("flag", name, format!("{} since {}", switched(mark.on), mark.time));
+    }
+    for (rule, episode) in &stored.episodes {
+        let what = match (episode.open, episode.announced) {
+            (true, true) => "hot, announced",
+            (true, false) => "hot, held",
+            (false, _) => "over",
+        };
+        let last = episode.last_announced.map_or_else(String::new, |time| format!(", last alert {time}"));
+        line("rule", rule, format!("{what}, opened {}{last}", episode.opened));
+    }
+    text
+}

@@ -1,0 +1,56 @@
+//! What operators and reps say about a lead, as the feedback topic carries it.
+
+use serde::Deserialize;
+
+/// An action on a lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Feedback {
+    /// Forget it altogether.
+    Erase {
+        /// Its key.
+        lead: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    version: u32,
+    kind: String,
+    lead: String,
+}
+
+/// Reads a record's value.
+///
+/// # Errors
+/// What is wrong with it, for people; quotes nothing of the lead.
+pub fn read(value: Option<&[u8]>) -> Result<Feedback, String> {
+    let value = value.ok_or("the record has no value")?;
+    let Wire { version, kind, lead } =
+        serde_json::from_slice(value).map_err(|error| format!("not readable: {error}"))?;
+    match (version, kind.as_str()) {
+        (1, "erase") => Ok(Feedback::Erase { lead }),
+        (1, _) => Err(format!("kind {kind:?} is not known to this version")),
+        _ => Err(format!("version {version} is newer than this hotlead")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_known_is_done() {
+        let erase = Ok(Feedback::Erase { lead: "u1".to_owned() });
+        assert_eq!(read(Some(br#"{"version":1,"kind":"erase","lead":"u1","by":"ops"}"#)), erase);
+        let faults = [
+            (&br#"{"version":1,"kind":"claim","lead":"u1"}"#[..], "kind \"claim\" is not known to this version"),
+            (br#"{"version":2,"kind":"erase","lead":"u1"}"#, "version 2 is newer than this hotlead"),
+            (br#"{"version":1,"kind":"erase"}"#, "not readable: missing field `lead`"),
+        ];
+        for (value, expected) in faults {
+            let fault = read(Some(value)).expect_err(expected);
+            assert!(fault.starts_with(expected), "{fault}");
+        }
+        assert!(read(None).is_err(), "a tombstone says nothing");
+    }
+}

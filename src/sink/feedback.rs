@@ -1,0 +1,42 @@
+//! What operators say about leads, written to the feedback topic.
+
+use std::time::Duration;
+
+use rdkafka::config::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+use crate::config::settings::Kafka;
+use crate::core::ids::Partition;
+
+/// How long the brokers may take.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Writes that a lead is to be erased: to the partition that has it, to all when that is not known. Blocks.
+///
+/// # Errors
+/// One line: what the brokers said, or that they said nothing.
+pub fn erase(kafka: &Kafka, topic: &str, lead: &str, known: Option<Partition>) -> Result<(), String> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.bootstrap());
+    for (name, value) in kafka.client_properties() {
+        config.set(name, value);
+    }
+    config.set("enable.idempotence", "true");
+    let producer: BaseProducer = config.create().map_err(|error| format!("the producer refuses: {error}"))?;
+    let partitions = match known {
+        Some(partition) => vec![partition.0],
+        None => {
+            let metadata = producer.client().fetch_metadata(Some(topic), WAIT);
+            let metadata = metadata.map_err(|error| format!("cannot reach Kafka at {}: {error}", kafka.bootstrap()))?;
+            let found = metadata.topics().iter().find(|found| found.name() == topic && !found.partitions().is_empty());
+            let found = found.ok_or_else(|| format!("topic {topic} does not exist (`hotlead run` creates it)"))?;
+            found.partitions().iter().map(|partition| partition.id()).collect()
+        }
+    };
+    let value = serde_json::json!({ "version": 1, "kind": "erase", "lead": lead }).to_string();
+    for partition in partitions {
+        let record = BaseRecord::to(topic).partition(partition).key(lead).payload(&value);
+        producer.send(record).map_err(|(error, _)| format!("topic {topic}: {error}"))?;
+    }
+    producer.flush(WAIT).map_err(|error| format!("topic {topic}: {error}"))
+}
