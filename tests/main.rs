@@ -4,6 +4,7 @@ mod browser;
 mod chromium;
 mod config;
 mod console;
+mod crash;
 mod kafka;
 mod live;
 mod notify;

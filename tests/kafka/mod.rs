@@ -6,7 +6,7 @@ mod client;
 use std::sync::{LazyLock, Mutex};
 
 pub use broker::{Broker, Login, Options};
-pub use client::{Outgoing, Record, unique};
+pub use client::{Feeder, Outgoing, Record, unique};
 
 /// The broker that the tests of this process share, started by the first one that asks. Use [`unique`] topic names.
 ///
@@ -22,7 +22,7 @@ pub fn broker() -> &'static Broker {
 }
 
 /// Held by tests that start a broker of their own, so that a small machine never carries three.
-static OWN: Mutex<()> = Mutex::new(());
+pub static OWN: Mutex<()> = Mutex::new(());
 
 mod tests {
     use std::net::TcpStream;

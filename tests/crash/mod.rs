@@ -1,0 +1,254 @@
+//! Nothing lost, nothing twice: instances are killed, stopped, replaced, and the broker restarted, while events flow; what
+//! comes out must be what a twin says that keeps every event, and what a run without faults gives.
+//!
+//! The short form is a test among the others. The long form is `tests/crash/long`, which says what it takes.
+
+mod deployment;
+mod fleet;
+mod oracle;
+mod plan;
+mod report;
+mod storm;
+mod stream;
+mod verdict;
+mod watch;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use deployment::Deployment;
+use fleet::{Fleet, WORKERS};
+use oracle::Digest;
+use plan::{Counts, plan};
+use report::Report;
+use storm::{ALERTS_CONFIG, Storm};
+use stream::{Story, Stream};
+use watch::{Progress, Watch};
+
+use crate::kafka::{Broker, Feeder, OWN, Options, Record, unique};
+use crate::supervise::wait_for;
+use crate::twin::Rules;
+
+const DEADLINE: Duration = Duration::from_secs(120);
+
+const PARTITIONS: i32 = 8;
+
+/// What a run is like.
+#[derive(Clone, Debug)]
+pub struct Form {
+    pub seed: u64,
+    pub story: Story,
+    pub events: u64,
+    pub leads: u64,
+    /// Events a second, while the group keeps up.
+    pub rate: u64,
+    pub faults: Counts,
+}
+
+impl Form {
+    /// Fit for every run of the tests.
+    fn short() -> Self {
+        let faults = Counts {
+            kills: 7,
+            pauses: 1,
+            long_pauses: 1,
+            replacements: 1,
+            resizes: 2,
+            broker_restarts: 1,
+            broker_kills: 0,
+            broker_pauses: 1,
+            refusals: 1,
+        };
+        Self { seed: 1, story: Story::Whole, events: 24_000, leads: 300, rate: 1_000, faults }
+    }
+
+    /// The same with each number that the environment gives (`HOTLEAD_CRASH_SEED` and so on).
+    fn with_environment(mut self) -> Self {
+        let number = |name: &str| {
+            let text = std::env::var(format!("HOTLEAD_CRASH_{name}")).ok()?;
+            Some(text.parse::<u64>().unwrap_or_else(|_| panic!("HOTLEAD_CRASH_{name}: {text:?} is no number")))
+        };
+        self.seed = number("SEED").unwrap_or(self.seed);
+        self.events = number("EVENTS").unwrap_or(self.events);
+        self.leads = number("LEADS").unwrap_or(self.leads);
+        self.rate = number("RATE").unwrap_or(self.rate);
+        if let Some(kills) = number("KILLS") {
+            self.faults = Counts::around(kills as usize);
+        }
+        self
+    }
+
+    /// The command that does the same again: the numbers that differ from `test`'s own.
+    fn again(&self, test: &str) -> String {
+        let Self { seed, events, leads, rate, .. } = self;
+        format!(
+            "HOTLEAD_CRASH_SEED={seed} HOTLEAD_CRASH_EVENTS={events} HOTLEAD_CRASH_LEADS={leads} \
+             HOTLEAD_CRASH_RATE={rate} cargo test --locked --test all -- --exact crash::{test} --nocapture"
+        )
+    }
+}
+
+impl Counts {
+    /// All faults of a run with so many kills.
+    fn around(kills: usize) -> Self {
+        let one_in = |n: usize| kills.div_ceil(n);
+        Self {
+            kills,
+            pauses: one_in(8),
+            long_pauses: one_in(20),
+            replacements: one_in(10),
+            resizes: one_in(8),
+            broker_restarts: one_in(25),
+            broker_kills: one_in(25),
+            broker_pauses: one_in(15),
+            refusals: one_in(15),
+        }
+    }
+}
+
+/// Ends the other threads of a run when the first one ends, also by a panic.
+struct OverOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OverOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Produces the events of a run, evenly, and never far ahead of the group.
+fn feed(form: &Form, feeder: &Feeder, progress: &Progress) -> Digest {
+    let mut digest = Digest::default();
+    let step = Duration::from_secs(1) / form.rate as u32;
+    let mut due = Instant::now();
+    for record in Stream::new(form.seed, form.story, form.leads).take(form.events as usize) {
+        // Five seconds ahead: then it waits, so that faults meet a group at work and not an end of events.
+        while (progress.behind() > 5 * form.rate || Instant::now() < due) && !progress.over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        due = (due + step).max(Instant::now() - Duration::from_millis(50)); // no burst after a wait
+        if progress.over.load(Ordering::Relaxed) {
+            return digest;
+        }
+        feeder.send(&record);
+        digest.add(record.key.as_deref().expect("a lead"), record.value.as_deref().expect("an event"));
+        progress.produced.fetch_add(1, Ordering::Relaxed);
+    }
+    feeder.finish();
+    progress.fed.store(true, Ordering::Relaxed);
+    digest
+}
+
+/// Two instances, events, faults; then everything is compared with everything.
+fn run(form: &Form, again: &str) -> Report {
+    let _one_at_a_time = OWN.lock();
+    let mut steps = Vec::new();
+    let mut since = Instant::now();
+    let mut step = |name| {
+        steps.push((name, since.elapsed()));
+        since = Instant::now();
+    };
+    // Transactions whose time is over are looked for every 10 s otherwise.
+    let cleanup = ("transaction.abort.timed.out.transaction.cleanup.interval.ms".to_owned(), "500".to_owned());
+    let broker = Broker::start_own(&Options { properties: vec![cleanup], ..Options::default() });
+    step("broker");
+    let name = unique("crash");
+    let (brokers, events) = (broker.bootstrap().to_owned(), format!("{name}.events"));
+    let stormy = Deployment { name, brokers, events: events.clone(), story: form.story };
+    broker.create_topic(&events, PARTITIONS, &[("retention.ms", "-1")]);
+    broker.create_topic(&stormy.topic("alerts"), PARTITIONS, &ALERTS_CONFIG);
+    let watch = Watch::new(broker.client_config(), &stormy.name, &events, PARTITIONS);
+    let fleet = Fleet::new(&stormy);
+    wait_for("two instances that share the partitions", DEADLINE, || watch.is_settled(2 * WORKERS).then_some(()));
+    step("start");
+
+    let (progress, feeder) = (Progress::default(), broker.feeder(&events));
+    let broker = Arc::new(Mutex::new(broker));
+    let faults = plan(form.seed, form.events, &form.faults);
+    let mut storm = Storm::new(fleet, Arc::clone(&broker), stormy.topic("alerts"), faults, &progress);
+    let digest = thread::scope(|scope| {
+        let _over = OverOnDrop(&progress.over);
+        scope.spawn(|| watch.keep_telling(&progress));
+        let fed = scope.spawn(|| feed(form, &feeder, &progress));
+        storm.rage();
+        fed.join().expect("all events are produced")
+    });
+    step("storm");
+
+    let broker = broker.lock().expect("nothing panics with the lock held");
+    let captured = stormy.capture();
+    assert_eq!(oracle::digest(&captured), digest, "the topic holds what was produced, once");
+    step("capture");
+    let rules = Rules::from_text(form.story.rules());
+    let expected = oracle::expected(form.story.rules(), &captured);
+    step("twin");
+    let backtest = stormy.backtest(&captured);
+    step("backtest");
+    let calm = Deployment {
+        name: format!("{}-calm", stormy.name),
+        events: events.clone(),
+        brokers: stormy.brokers.clone(),
+        ..stormy
+    };
+    drain(&calm, &broker);
+    step("a run without faults");
+
+    let published = broker.consume_all_read_committed(&stormy.topic("alerts"));
+    let dead_letters = broker.consume_all_read_committed(&stormy.topic("dead_letter"));
+    let again_published = broker.consume_all_read_committed(&calm.topic("alerts"));
+    let against_backtest = |records: &[Record]| {
+        let texts: Vec<_> = records.iter().map(Record::value_text).collect();
+        verdict::of_lines(backtest.lines(), texts.iter().map(String::as_str))
+    };
+    let dumps = calm.dump().and_then(|calm| Ok(verdict::of_dumps(&calm, &stormy.dump()?)));
+    let report = Report {
+        form: form.clone(),
+        again: again.to_owned(),
+        produced: digest.records,
+        seen: storm.fleet.seen(),
+        alerts: verdict::of_alerts(&expected, &published, &rules),
+        dead_letters: verdict::of_dead_letters(&expected, &dead_letters),
+        backtest: against_backtest(&published),
+        calm: against_backtest(&again_published),
+        dumps,
+        recoveries: std::mem::take(&mut storm.recoveries),
+        steps: Vec::new(),
+        log: std::mem::take(&mut storm.log.lines),
+    };
+    step("comparison");
+    Report { steps, ..report }
+}
+
+/// One instance does all events in peace, and leaves.
+fn drain(deployment: &Deployment, broker: &Broker) {
+    let watch = Watch::new(broker.client_config(), &deployment.name, &deployment.events, PARTITIONS);
+    let mut program = deployment.instance("calm");
+    program.start();
+    let done = || watch.positions().filter(|positions| positions.committed == positions.ends).map(drop);
+    wait_for("a run without faults", 10 * DEADLINE, || {
+        assert!(program.is_running(), "it ended by itself:\n{}", program.log());
+        done()
+    });
+    program.tell("TERM");
+    assert_eq!(program.ended(), 0, "{}", program.log());
+}
+
+#[track_caller]
+fn must_hold(report: &Report) {
+    let log = report.log.join("\n");
+    assert!(report.breaches().is_empty(), "{report}\n{log}");
+    println!("{report}");
+}
+
+#[test]
+fn two_instances_in_peace_publish_what_the_twin_says() {
+    let form = Form { faults: Counts::default(), events: 8_000, rate: 4_000, ..Form::short() };
+    must_hold(&run(&form, &form.again("two_instances_in_peace_publish_what_the_twin_says")));
+}
+
+#[test]
+fn faults_change_no_alert_and_no_state() {
+    let form = Form::short().with_environment();
+    must_hold(&run(&form, &form.again("faults_change_no_alert_and_no_state")));
+}
