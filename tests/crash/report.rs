@@ -63,8 +63,12 @@ impl fmt::Display for Report {
             "broker: {} restarts, {} kills -9, {} pauses, {} times without room for alerts",
             faults.broker_restarts, faults.broker_kills, faults.broker_pauses, faults.refusals
         )?;
-        let Seen { fenced, aborted, lost } = self.seen;
-        writeln!(f, "rounds aborted: {aborted}, partitions lost: {lost} times, ended fenced: {fenced}")?;
+        let Seen { fenced, broken, aborted, lost } = self.seen;
+        writeln!(
+            f,
+            "rounds aborted: {aborted}, partitions lost: {lost} times, ended by themselves: {fenced} fenced (75), \
+             {broken} because of a transaction (70)"
+        )?;
         for (fault, spans) in &self.recoveries {
             let mut spans = spans.clone();
             spans.sort();
