@@ -36,34 +36,39 @@ struct Place<'a> {
     offset: i64,
 }
 
-/// The order of a topic's records, whose sum does not depend on how partitions were read.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Digest {
-    pub records: u64,
-    sum: u64,
-}
+/// How often each record, by its hash.
+#[derive(Default)]
+pub struct Records(HashMap<u64, i64>);
 
-impl Digest {
+impl Records {
     pub fn add(&mut self, key: &[u8], value: &[u8]) {
+        *self.0.entry(Self::hash(key, value)).or_default() += 1;
+    }
+
+    fn hash(key: &[u8], value: &[u8]) -> u64 {
         let mut hasher = DefaultHasher::new();
         (key, value).hash(&mut hasher);
-        self.records += 1;
-        self.sum = self.sum.wrapping_add(hasher.finish());
+        hasher.finish()
     }
-}
 
-/// The digest of a capture; the offsets of each partition must follow one another from 0.
-pub fn digest(captured: &str) -> Digest {
-    let mut digest = Digest::default();
-    let mut next: BTreeMap<i32, i64> = BTreeMap::new();
-    for line in captured.lines() {
-        let Captured { record, value } = read(line);
-        digest.add(record.key.as_bytes(), value.get().as_bytes());
-        let next = next.entry(record.partition).or_default();
-        assert_eq!(record.offset, *next, "offset in partition {}", record.partition);
-        *next += 1;
+    /// How many records of a capture were produced once more than we sent them, by a client that tried again across a
+    /// restart of the broker. They are events like others: the twin sees them too.
+    ///
+    /// # Panics
+    /// If one that we sent is not in the capture, or the offsets of a partition do not follow one another from 0.
+    pub fn surplus_in(mut self, captured: &str) -> i64 {
+        let mut next: BTreeMap<i32, i64> = BTreeMap::new();
+        for line in captured.lines() {
+            let Captured { record, value } = read(line);
+            *self.0.entry(Self::hash(record.key.as_bytes(), value.get().as_bytes())).or_default() -= 1;
+            let next = next.entry(record.partition).or_default();
+            assert_eq!(record.offset, *next, "offset in partition {}", record.partition);
+            *next += 1;
+        }
+        let lost: i64 = self.0.values().filter(|times| **times > 0).sum();
+        assert_eq!(lost, 0, "events that were sent are not in the capture");
+        -self.0.values().sum::<i64>()
     }
-    digest
 }
 
 fn read(line: &str) -> Captured<'_> {

@@ -12,7 +12,8 @@ pub struct Report {
     pub form: Form,
     /// The command that does the same again.
     pub again: String,
-    pub produced: u64,
+    /// Events that the test's own producer wrote twice.
+    pub surplus: i64,
     pub seen: Seen,
     /// Against the twin.
     pub alerts: Difference,
@@ -24,7 +25,6 @@ pub struct Report {
     pub dumps: Result<Difference, String>,
     pub recoveries: BTreeMap<String, Vec<Duration>>,
     pub steps: Vec<(&'static str, Duration)>,
-    pub log: Vec<String>,
 }
 
 impl Report {
@@ -48,7 +48,7 @@ impl fmt::Display for Report {
         let Form { faults, .. } = &self.form;
         writeln!(f, "{:?}", self.form)?;
         writeln!(f, "again: {}", self.again)?;
-        writeln!(f, "events: {}", self.produced)?;
+        writeln!(f, "events: {}, and {} that the producer wrote twice", self.form.events, self.surplus)?;
         writeln!(
             f,
             "kills -9: {}, zombies: {} (beyond their transaction: {}), replaced: {}, joins and leaves: {}",

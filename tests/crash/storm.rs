@@ -31,12 +31,6 @@ enum Power {
     Refusing(Instant),
 }
 
-/// What happened, with its time and the number of events that were produced by then.
-pub struct FaultLog {
-    started: Instant,
-    pub lines: Vec<String>,
-}
-
 pub struct Storm<'a> {
     pub fleet: Fleet<'a>,
     broker: Arc<Mutex<Broker>>,
@@ -44,7 +38,7 @@ pub struct Storm<'a> {
     power: Power,
     plan: VecDeque<Planned>,
     progress: &'a Progress,
-    pub log: FaultLog,
+    started: Instant,
     last_fault: Instant,
     /// Faults from which the group has not recovered, with the ends of the topic when they happened.
     open: Vec<(String, Instant, Vec<i64>)>,
@@ -69,7 +63,7 @@ impl<'a> Storm<'a> {
             power: Power::On,
             plan,
             progress,
-            log: FaultLog { started: now, lines: Vec::new() },
+            started: now,
             last_fault: now,
             open: Vec::new(),
             recoveries: BTreeMap::new(),
@@ -85,7 +79,7 @@ impl<'a> Storm<'a> {
         while !(self.is_over() && self.is_done()) {
             self.tick();
         }
-        self.tell("everything is done".to_owned());
+        self.tell("everything is done");
         self.fleet.leave(Instant::now());
         while !self.fleet.is_away() {
             self.tick();
@@ -99,14 +93,14 @@ impl<'a> Storm<'a> {
 
     fn is_done(&self) -> bool {
         let Positions { committed, ends } = self.progress.positions();
-        let all = ends.iter().sum::<i64>() as u64 == self.progress.produced.load(Ordering::Relaxed);
+        let all = ends.iter().sum::<i64>() as u64 >= self.progress.produced.load(Ordering::Relaxed);
         self.progress.fed.load(Ordering::Relaxed) && all && committed == ends
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
         for line in self.fleet.tick(now) {
-            self.tell(line);
+            self.tell(&line);
         }
         self.serve_broker(now);
         self.see_recoveries(now);
@@ -144,7 +138,7 @@ impl<'a> Storm<'a> {
             return false;
         };
         self.open.push((fault.to_string(), now, self.progress.positions().ends));
-        self.tell(line);
+        self.tell(&line);
         true
     }
 
@@ -196,7 +190,7 @@ impl<'a> Storm<'a> {
                 return;
             }
         };
-        self.tell(line.to_owned());
+        self.tell(line);
     }
 
     fn see_recoveries(&mut self, now: Instant) {
@@ -222,8 +216,10 @@ impl<'a> Storm<'a> {
         self.broker.lock().expect("nothing panics with the lock held")
     }
 
-    fn tell(&mut self, line: String) {
-        let (elapsed, produced) = (self.log.started.elapsed(), self.progress.produced.load(Ordering::Relaxed));
-        self.log.lines.push(format!("{:8.3} s  {produced:8} events  {line}", elapsed.as_secs_f64()));
+    /// Says what happened, with its time and the number of events that were produced by then.
+    fn tell(&self, line: &str) {
+        let (elapsed, produced) = (self.started.elapsed(), self.progress.produced.load(Ordering::Relaxed));
+        // At once: a run that panics has to say what happened before.
+        println!("{:8.3} s  {produced:8} events  {line}", elapsed.as_secs_f64());
     }
 }
