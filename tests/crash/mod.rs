@@ -80,6 +80,20 @@ impl Form {
         if let Some(kills) = number("KILLS") {
             self.faults = Counts::around(kills as usize);
         }
+        let faults = &mut self.faults;
+        let others = [
+            ("PAUSES", &mut faults.pauses),
+            ("LONG_PAUSES", &mut faults.long_pauses),
+            ("REPLACEMENTS", &mut faults.replacements),
+            ("RESIZES", &mut faults.resizes),
+            ("BROKER_RESTARTS", &mut faults.broker_restarts),
+            ("BROKER_KILLS", &mut faults.broker_kills),
+            ("BROKER_PAUSES", &mut faults.broker_pauses),
+            ("REFUSALS", &mut faults.refusals),
+        ];
+        for (name, count) in others {
+            *count = number(name).map_or(*count, |number| number as usize);
+        }
         if std::env::var("HOTLEAD_CRASH_STORY").is_ok_and(|story| story == "memoryless") {
             self.story = Story::Memoryless;
         }

@@ -33,6 +33,7 @@ impl Report {
         // Until the program has `state dump`, nothing can be compared: the report says so.
         let of_dumps = self.dumps.as_ref().map_or(true, Difference::is_none);
         let held = [
+            (self.form.faults.refusals == 0 || self.seen.aborted > 0, "no round failed, although alerts were refused"),
             (self.alerts.is_none(), "alerts are missing, extra or repeated"),
             (self.dead_letters.is_none(), "dead letters are missing, extra or repeated"),
             (self.backtest.is_none(), "a backtest of the captured topic says otherwise"),
