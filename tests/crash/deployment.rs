@@ -27,6 +27,12 @@ pub struct Deployment {
 }
 
 impl Deployment {
+    /// Another deployment on the same events, whose topics are its own.
+    pub fn of_another_name(&self, last: &str) -> Self {
+        let Self { name, brokers, events, story } = self;
+        Self { name: format!("{name}-{last}"), brokers: brokers.clone(), events: events.clone(), story: *story }
+    }
+
     /// A topic of its own, such as `alerts`.
     pub fn topic(&self, last: &str) -> String {
         format!("{}.{last}", self.name)

@@ -13,13 +13,14 @@ mod stream;
 mod verdict;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use deployment::Deployment;
-use fleet::{Fleet, WORKERS};
+use fleet::{Fleet, Seen, WORKERS};
 use oracle::Records;
 use plan::{Counts, plan};
 use report::Report;
@@ -160,30 +161,38 @@ fn feed(form: &Form, feeder: &Feeder, progress: &Progress) -> Records {
     records
 }
 
+/// How long each step of a run took.
+struct Steps {
+    since: Instant,
+    done: Vec<(&'static str, Duration)>,
+}
+
+impl Steps {
+    fn done(&mut self, step: &'static str) {
+        self.done.push((step, self.since.elapsed()));
+        self.since = Instant::now();
+    }
+}
+
 /// Two instances, events, faults; then everything is compared with everything.
 fn run(form: &Form) -> Report {
     let _one_at_a_time = OWN.lock();
-    let mut steps = Vec::new();
-    let mut since = Instant::now();
-    let mut step = |name| {
-        steps.push((name, since.elapsed()));
-        since = Instant::now();
-    };
+    let mut steps = Steps { since: Instant::now(), done: Vec::new() };
     // Transactions whose time is over are looked for every 10 s otherwise.
     let cleanup = ("transaction.abort.timed.out.transaction.cleanup.interval.ms".to_owned(), "500".to_owned());
     let broker = Broker::start_own(&Options { properties: vec![cleanup], ..Options::default() });
-    step("broker");
+    steps.done("broker");
     let name = unique("crash");
     let (brokers, events) = (broker.bootstrap().to_owned(), format!("{name}.events"));
-    let stormy = Deployment { name, brokers, events: events.clone(), story: form.story };
-    broker.create_topic(&events, PARTITIONS, &[("retention.ms", "-1")]);
+    let stormy = Deployment { name, brokers, events, story: form.story };
+    broker.create_topic(&stormy.events, PARTITIONS, &[("retention.ms", "-1")]);
     broker.create_topic(&stormy.topic("alerts"), PARTITIONS, &ALERTS_CONFIG);
-    let watch = Watch::new(broker.client_config(), &stormy.name, &events, PARTITIONS);
+
+    let watch = Watch::new(broker.client_config(), &stormy.name, &stormy.events, PARTITIONS);
     let fleet = Fleet::new(&stormy);
     wait_for("two instances that share the partitions", DEADLINE, || watch.is_settled(2 * WORKERS).then_some(()));
-    step("start");
-
-    let (progress, feeder) = (Progress::default(), broker.feeder(&events));
+    steps.done("start");
+    let (progress, feeder) = (Progress::default(), broker.feeder(&stormy.events));
     let broker = Arc::new(Mutex::new(broker));
     let faults = plan(form.seed, form.events, &form.faults);
     let mut storm = Storm::new(fleet, Arc::clone(&broker), stormy.topic("alerts"), faults, &progress);
@@ -194,49 +203,48 @@ fn run(form: &Form) -> Report {
         storm.rage();
         fed.join().expect("all events are produced")
     });
-    step("storm");
-
+    steps.done("storm");
+    let (seen, recoveries) = (storm.fleet.seen(), std::mem::take(&mut storm.recoveries));
     let broker = broker.lock().expect("nothing panics with the lock held");
+    let report = Report { seen, recoveries, ..judge(form, &broker, &stormy, records, &mut steps) };
+    Report { steps: steps.done, ..report }
+}
+
+/// Compares what a deployment left behind with the twin, with a backtest, and with a deployment that works in peace.
+fn judge(form: &Form, broker: &Broker, stormy: &Deployment, records: Records, steps: &mut Steps) -> Report {
     let captured = stormy.capture();
     let surplus = records.surplus_in(&captured);
-    step("capture");
+    steps.done("capture");
     let rules = Rules::from_text(form.story.rules());
     let expected = oracle::expected(form.story.rules(), &captured);
-    step("twin");
+    steps.done("twin");
     let backtest = stormy.backtest(&captured);
-    step("backtest");
-    let calm = Deployment {
-        name: format!("{}-calm", stormy.name),
-        events: events.clone(),
-        brokers: stormy.brokers.clone(),
-        ..stormy
-    };
-    drain(&calm, &broker);
-    step("a run without faults");
+    steps.done("backtest");
+    let calm = stormy.of_another_name("calm");
+    drain(&calm, broker);
+    steps.done("a run without faults");
 
-    let published = broker.consume_all_read_committed(&stormy.topic("alerts"));
-    let dead_letters = broker.consume_all_read_committed(&stormy.topic("dead_letter"));
-    let again_published = broker.consume_all_read_committed(&calm.topic("alerts"));
+    let published = |deployment: &Deployment, topic| broker.consume_all_read_committed(&deployment.topic(topic));
     let against_backtest = |records: &[Record]| {
         let texts: Vec<_> = records.iter().map(Record::value_text).collect();
         verdict::of_lines(backtest.lines(), texts.iter().map(String::as_str))
     };
-    let dumps = calm.dump().and_then(|calm| Ok(verdict::of_dumps(&calm, &stormy.dump()?)));
+    let alerts = published(stormy, "alerts");
     let report = Report {
         form: form.clone(),
         again: form.again(),
         surplus,
-        seen: storm.fleet.seen(),
-        alerts: verdict::of_alerts(&expected, &published, &rules),
-        dead_letters: verdict::of_dead_letters(&expected, &dead_letters),
-        backtest: against_backtest(&published),
-        calm: against_backtest(&again_published),
-        dumps,
-        recoveries: std::mem::take(&mut storm.recoveries),
+        seen: Seen::default(),
+        alerts: verdict::of_alerts(&expected, &alerts, &rules),
+        dead_letters: verdict::of_dead_letters(&expected, &published(stormy, "dead_letter")),
+        backtest: against_backtest(&alerts),
+        calm: against_backtest(&published(&calm, "alerts")),
+        dumps: calm.dump().and_then(|calm| Ok(verdict::of_dumps(&calm, &stormy.dump()?))),
+        recoveries: BTreeMap::new(),
         steps: Vec::new(),
     };
-    step("comparison");
-    Report { steps, ..report }
+    steps.done("comparison");
+    report
 }
 
 /// One instance does all events in peace, and leaves.
