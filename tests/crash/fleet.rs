@@ -56,6 +56,8 @@ pub struct Seen {
     pub fenced: usize,
     /// Ended with 70 because of a transaction.
     pub broken: usize,
+    /// Zombies that lived on beside the new process of their name, until they were killed.
+    pub outlived: usize,
     /// Rounds that were aborted and done again.
     pub aborted: usize,
     /// Times that a worker was told too late that its partitions are gone.
@@ -104,8 +106,13 @@ impl<'a> Fleet<'a> {
                 told.push(format!("the old {name} ended, exit code {code}"));
                 gone.push(number);
             }
-            let late = zombie.on.is_none() && now > zombie.ended_by;
-            assert!(!late, "the old {} does not end:\n{}", zombie.name, tail(&zombie.program));
+            // Who had just begun when it was stopped may join after the new one and live on: two of one name must not.
+            if zombie.on.is_none() && now > zombie.ended_by && !gone.contains(&number) {
+                zombie.program.signal("KILL");
+                told.push(format!("the old {} lived on: killed", zombie.name));
+                self.seen.outlived += 1;
+                gone.push(number);
+            }
         }
         for number in gone.into_iter().rev() {
             let zombie = self.zombies.remove(number);

@@ -64,11 +64,11 @@ impl fmt::Display for Report {
             "broker: {} restarts, {} kills -9, {} pauses, {} times without room for alerts",
             faults.broker_restarts, faults.broker_kills, faults.broker_pauses, faults.refusals
         )?;
-        let Seen { fenced, broken, aborted, lost } = self.seen;
+        let Seen { fenced, broken, outlived, aborted, lost } = self.seen;
         writeln!(
             f,
             "rounds aborted: {aborted}, partitions lost: {lost} times, ended by themselves: {fenced} fenced (75), \
-             {broken} because of a transaction (70)"
+             {broken} because of a transaction (70); zombies that lived on: {outlived}"
         )?;
         for (fault, spans) in &self.recoveries {
             let mut spans = spans.clone();
