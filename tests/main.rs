@@ -5,6 +5,7 @@ mod browser;
 mod chromium;
 mod config;
 mod console;
+mod crash;
 mod demo;
 mod kafka;
 mod live;

@@ -17,9 +17,11 @@ folder=$1; shift
 pid=
 # At first the program has no group yet: until setsid has run, only its own id reaches it.
 send() { kill -s "$1" -- "-$pid" || kill -s "$1" "$pid"; }
-while read -r order; do
+while read -r order signal; do
     case $order in
         start) setsid "$@" </dev/null >>"$folder/log" 2>&1 & pid=$!; echo "$pid" ;;
+        tell) send "$signal"; echo 0 ;;
+        wait) wait "$pid"; echo "$?"; pid= ;;
         *) send "$order"; wait "$pid"; echo "$?"; pid= ;;
     esac
 done
@@ -77,6 +79,19 @@ impl Supervised {
     pub fn signal(&mut self, signal: &str) {
         assert!(self.pid.take().is_some(), "{signal} without a start before");
         self.order(signal);
+    }
+
+    /// Sends `signal` (`STOP`, `CONT`, `TERM`) to the program and its children and waits for nothing.
+    pub fn tell(&mut self, signal: &str) {
+        assert!(self.pid.is_some(), "{signal} without a start before");
+        self.order(&format!("tell {signal}"));
+    }
+
+    /// Waits until the program has ended by itself and gives its exit code; 128 and more is the signal that ended it.
+    /// [`start`](Self::start) runs it again.
+    pub fn ended(&mut self) -> u32 {
+        assert!(self.pid.take().is_some(), "ended without a start before");
+        self.order("wait")
     }
 
     fn order(&mut self, order: &str) -> u32 {
@@ -214,6 +229,23 @@ mod tests {
         let mut report = File::create(report).unwrap();
         writeln!(report, "{}\n{}\n{child}\nwritten", program.folder().display(), program.pid().unwrap()).unwrap();
         std::thread::park_timeout(Duration::from_secs(120));
+    }
+
+    #[test]
+    fn a_program_that_was_stopped_goes_on_and_its_exit_code_is_known() {
+        let script = "trap 'exit 7' TERM; echo up; while :; do sleep 0.01; done";
+        let mut program = Supervised::new("supervise", |_| ["sh", "-c", script].map(String::from).to_vec());
+        program.start();
+        wait_for("its trap", SOON, || program.log().contains("up").then_some(()));
+        program.tell("STOP");
+        program.tell("TERM");
+        assert!(program.is_running());
+        program.tell("CONT");
+        assert_eq!(program.ended(), 7);
+        program.start();
+        program.tell("STOP");
+        program.signal("KILL");
+        assert!(!program.is_running());
     }
 
     /// Goal: nothing is left of a program whose test process got `kill -9`. Method: this binary runs the test above in

@@ -178,7 +178,7 @@ impl RunError {
                     .to_owned(),
             ),
             PublishError::Forbidden(text) => Self::Unreachable(text),
-            PublishError::Aborted(text) | PublishError::Broken(text) => Self::Broken(text),
+            PublishError::Aborted(text) | PublishError::Lost(text) | PublishError::Broken(text) => Self::Broken(text),
             PublishError::TooLarge => Self::Broken("a record is too large for its topic".to_owned()),
         }
     }
@@ -262,8 +262,12 @@ fn work(shared: &Shared, probe: &Probe) -> Result<(), RunError> {
         })?;
     watch(shared, probe, &workers);
     shared.hooks.readiness.set_stopping();
-    // The first error is the cause; the others were told to stop because of it.
-    workers.into_iter().map(join).fold(Ok(()), Result::and)
+    // The first error is the cause; the others were told to stop because of it. A fence explains whatever else went
+    // wrong with the transactions of this process.
+    workers.into_iter().map(join).fold(Ok(()), |known, ended| match ended {
+        Err(RunError::Fenced { .. }) => ended,
+        _ => known.and(ended),
+    })
 }
 
 fn spawn(number: usize, shared: Shared) -> std::io::Result<JoinHandle<Result<(), RunError>>> {

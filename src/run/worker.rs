@@ -13,6 +13,7 @@ use super::restore::{self, Done, Restore};
 use super::round::{Pace, Round};
 use super::{Mode, RunError, Shared, now_ms};
 use crate::codec::{self, feedback::Feedback};
+use crate::config::settings::Settings;
 use crate::core::engine::Engine;
 use crate::core::ids::{Offset, Origin, Partition};
 use crate::core::limits::{MAX_ROUND_LEADS, PLAIN_RECORD};
@@ -31,6 +32,23 @@ const OBSERVE: Duration = Duration::from_secs(1);
 
 /// After an abort: doubled up to 32 times that.
 const BACKOFF: Duration = Duration::from_millis(100);
+
+/// The stable name of a worker: of its transactions and of its place in the group.
+fn name(number: usize, settings: &Settings) -> String {
+    format!("{}-{}-{number}", settings.group, settings.instance)
+}
+
+/// A producer; what one of the same name left open is ended first.
+fn open_outbox(number: usize, shared: &Shared) -> Result<Outbox, PublishError> {
+    let settings = &shared.settings;
+    let delivery = match shared.hooks.mode {
+        Mode::Transactional => Delivery::Transactional { id: name(number, settings) },
+        Mode::Plain => Delivery::Plain,
+    };
+    let stop = shared.hooks.stop.clone();
+    let give_up = move || stop.is_overdue();
+    Outbox::open(&settings.kafka, &settings.topics, &delivery, shared.log.clone(), give_up)
+}
 
 struct Worker {
     number: usize,
@@ -65,15 +83,10 @@ impl Worker {
     /// Ends what a former process left open, then joins the group. `None` if it was told to stop meanwhile.
     fn open(number: usize, shared: Shared) -> Result<Option<Self>, RunError> {
         let settings = &shared.settings;
-        let id = format!("{}-{}-{number}", settings.group, settings.instance);
-        let (delivery, instance) = match shared.hooks.mode {
-            Mode::Transactional => (Delivery::Transactional { id: id.clone() }, Some(id.as_str())),
-            Mode::Plain => (Delivery::Plain, None),
-        };
-        let stop = shared.hooks.stop.clone();
-        let give_up = move || stop.is_overdue();
         let (kafka, topics, log) = (&settings.kafka, &settings.topics, shared.log.clone());
-        let outbox = match Outbox::open(kafka, topics, &delivery, log.clone(), give_up) {
+        let id = name(number, settings);
+        let instance = (shared.hooks.mode == Mode::Transactional).then_some(id.as_str());
+        let outbox = match open_outbox(number, &shared) {
             Ok(outbox) => outbox,
             Err(PublishError::GaveUp) => return Ok(None),
             Err(error) => return Err(RunError::of_publish(error, &settings.instance)),
@@ -244,6 +257,15 @@ impl Worker {
                 let worker = self.number;
                 let reason = &reason;
                 Aborted { worker, reason }.tell(&self.shared.hooks.metrics);
+                self.undo()
+            }
+            Err(PublishError::Lost(reason)) => {
+                let worker = self.number;
+                Aborted { worker, reason: &reason }.tell(&self.shared.hooks.metrics);
+                self.outbox = match open_outbox(self.number, &self.shared) {
+                    Ok(outbox) => outbox,
+                    Err(error) => return Err(RunError::of_publish(error, &self.shared.settings.instance)),
+                };
                 self.undo()
             }
             Err(PublishError::TooLarge) if self.detector.max_dead_letter > PLAIN_RECORD => {

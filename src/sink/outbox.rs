@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -22,6 +22,9 @@ use crate::telemetry::broker_log::BrokerLog;
 
 /// How long one call may block before we look whether to stop.
 const CALL: Duration = Duration::from_secs(5);
+
+/// How long an abort may take: the coordinator has ended the transaction by itself then.
+const ABORT: Duration = Duration::from_secs(15);
 
 /// Between two looks at what is in flight: spinning starves the broker on a small machine, a longer sleep is latency.
 const DRAIN_STEP: Duration = Duration::from_micros(50);
@@ -45,6 +48,8 @@ pub enum PublishError {
     Aborted(String),
     /// As aborted, because a record is larger than its topic takes.
     TooLarge,
+    /// As aborted, but only a new producer of the same name can end the transaction: open another outbox.
+    Lost(String),
     /// Another process runs with the same instance name.
     Fenced,
     /// We lack a right: the line about it.
@@ -283,8 +288,15 @@ impl Outbox {
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::from_millis(1));
         }
-        match self.insist(|producer| producer.abort_transaction(CALL)) {
-            Err(PublishError::Aborted(text)) => Err(PublishError::Broken(text)),
+        let begun = Instant::now();
+        let aborted = self.insist(|producer| {
+            let aborted = producer.abort_transaction(CALL);
+            // librdkafka may ask for the same call again for ever.
+            if begun.elapsed() < ABORT { aborted } else { aborted.or(Ok(())) }
+        });
+        match aborted {
+            _ if begun.elapsed() >= ABORT => Err(PublishError::Lost("a transaction could not be aborted".to_owned())),
+            Err(PublishError::Aborted(text)) => Err(PublishError::Lost(text)),
             other => other,
         }
     }
@@ -305,6 +317,7 @@ impl Outbox {
                 Verdict::Again => thread::sleep(Duration::from_millis(20)),
                 Verdict::Abort => return Err(PublishError::Aborted(error.to_string())),
                 Verdict::Fenced => return Err(PublishError::Fenced),
+                Verdict::Renew => return Err(PublishError::Lost(error.to_string())),
                 Verdict::Stop => return Err(PublishError::Broken(error.to_string())),
             }
         }

@@ -11,6 +11,8 @@ pub(super) enum Verdict {
     Abort,
     /// Another process has our name.
     Fenced,
+    /// Only a new producer of the same name ends this transaction.
+    Renew,
     /// Nothing helps but a new process: what is committed is safe.
     Stop,
 }
@@ -48,6 +50,13 @@ impl Verdict {
             Some(Code::Fenced | Code::ProducerFenced | Code::FencedInstanceId) => Self::Fenced,
             // An old epoch is a fence too, unless an abort is enough to get a new one.
             Some(Code::InvalidProducerEpoch) if !traits.requires_abort => Self::Fenced,
+            // The coordinator gave the transaction up, or a record was lost from its sequence.
+            Some(
+                Code::InvalidTransactionalState
+                | Code::OutOfOrderSequenceNumber
+                | Code::UnknownProducerId
+                | Code::InvalidProducerIdMapping,
+            ) if !traits.requires_abort => Self::Renew,
             _ if traits.fatal => Self::Stop,
             _ if traits.requires_abort => Self::Abort,
             _ if traits.retriable => Self::Again,
@@ -77,6 +86,9 @@ mod tests {
             (Code::InvalidProducerEpoch,           false, false, true,  Verdict::Fenced, "an old epoch"),
             (Code::InvalidProducerEpoch,           false, true,  false, Verdict::Abort,  "an epoch that an abort renews"),
             (Code::TransactionalIdAuthorizationFailed, false, false, true, Verdict::Stop, "not permitted"),
+            (Code::InvalidTransactionalState,      false, false, true,  Verdict::Renew,  "the coordinator gave it up"),
+            (Code::InvalidTransactionalState,      false, true,  false, Verdict::Abort,  "unless an abort is enough"),
+            (Code::OutOfOrderSequenceNumber,       false, false, true,  Verdict::Renew,  "a record was lost on the way"),
             (Code::State,                          false, false, false, Verdict::Stop,   "a call out of turn is our fault"),
         ];
         for (code, retriable, requires_abort, fatal, expected, why) in rows {

@@ -102,6 +102,11 @@ impl Broker {
         self.own().signal(signal);
     }
 
+    /// Sends `signal` (`STOP`: it answers nobody until `CONT`) and waits for nothing.
+    pub fn tell(&mut self, signal: &str) {
+        self.own().tell(signal);
+    }
+
     /// Starts a stopped broker, with the same ports and data, and waits until it answers.
     pub fn start_again(&mut self) {
         self.try_start().unwrap_or_else(|log| panic!("{log}"));

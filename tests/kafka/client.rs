@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -106,40 +106,35 @@ impl Broker {
         });
     }
 
+    /// Gives a topic this configuration, and no other than this.
+    pub fn configure_topic(&self, name: &str, config: &[(&str, &str)]) {
+        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(name));
+        for (key, value) in config {
+            wanted = wanted.set(key, value);
+        }
+        let admin: AdminClient<DefaultClientContext> = self.client_config().create().expect("an admin client");
+        let options = AdminOptions::new().request_timeout(Some(DEADLINE));
+        let altered = block_on(admin.alter_configs([&wanted], &options)).expect("the broker answers");
+        assert!(altered.iter().all(Result::is_ok), "{altered:?}");
+    }
+
     /// Produces records in this order and waits until all are acknowledged.
     pub fn produce(&self, topic: &str, records: impl IntoIterator<Item = Outgoing>) {
+        let feeder = self.feeder(topic);
+        for record in records {
+            feeder.send(&record);
+        }
+        feeder.finish();
+    }
+
+    /// For producing one record after the other.
+    pub fn feeder(&self, topic: &str) -> Feeder {
         let failures = Failures::default();
         let mut config = self.client_config();
         config.set("enable.idempotence", "true").set("linger.ms", "1").set("partitioner", "murmur2_random");
         config.set("message.max.bytes", "20000000"); // tests produce what is too large on purpose
-        let producer: ThreadedProducer<_> = config.create_with_context(failures.clone()).expect("a producer");
-        for record in records {
-            let mut outgoing = BaseRecord::<[u8], [u8]>::to(topic);
-            outgoing.partition = record.partition;
-            outgoing.timestamp = record.timestamp;
-            outgoing.key = record.key.as_deref();
-            outgoing.payload = record.value.as_deref();
-            if !record.headers.is_empty() {
-                let insert = |all: OwnedHeaders, (key, value): &(String, Vec<u8>)| {
-                    all.insert(Header { key, value: Some(value) })
-                };
-                outgoing.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), insert));
-            }
-            let mut waiting = Some(outgoing);
-            wait_for("room in the producer's queue", DEADLINE, || {
-                match producer.send(waiting.take()?) {
-                    Ok(()) => return Some(()),
-                    Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
-                        waiting = Some(again);
-                    }
-                    Err((error, _)) => panic!("a record that cannot be sent: {error}"),
-                }
-                None
-            });
-        }
-        producer.flush(DEADLINE).expect("all records are acknowledged");
-        let failures = failures.0.lock().expect("nothing panics with the lock held");
-        assert!(failures.is_empty(), "{} records failed, the first: {}", failures.len(), failures[0]);
+        let producer = config.create_with_context(failures.clone()).expect("a producer");
+        Feeder { producer, failures, topic: topic.to_owned() }
     }
 
     /// All records that are there now, by partition and offset, without those of aborted transactions. Waits for
@@ -196,6 +191,47 @@ impl Broker {
         config.set("enable.partition.eof", "true").set("auto.offset.reset", "error");
         config.set("fetch.wait.max.ms", "10").set("fetch.queue.backoff.ms", "5");
         config.create().expect("a consumer")
+    }
+}
+
+/// Produces to one topic: what is sent arrives once and in this order.
+pub struct Feeder {
+    producer: ThreadedProducer<Failures>,
+    failures: Failures,
+    topic: String,
+}
+
+impl Feeder {
+    /// Hands a record to the client, which sends it at once.
+    pub fn send(&self, record: &Outgoing) {
+        let mut outgoing = BaseRecord::<[u8], [u8]>::to(&self.topic);
+        outgoing.partition = record.partition;
+        outgoing.timestamp = record.timestamp;
+        outgoing.key = record.key.as_deref();
+        outgoing.payload = record.value.as_deref();
+        if !record.headers.is_empty() {
+            let insert =
+                |all: OwnedHeaders, (key, value): &(String, Vec<u8>)| all.insert(Header { key, value: Some(value) });
+            outgoing.headers = Some(record.headers.iter().fold(OwnedHeaders::new(), insert));
+        }
+        let mut waiting = Some(outgoing);
+        wait_for("room in the producer's queue", DEADLINE, || {
+            match self.producer.send(waiting.take()?) {
+                Ok(()) => return Some(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), again)) => {
+                    waiting = Some(again);
+                }
+                Err((error, _)) => panic!("a record that cannot be sent: {error}"),
+            }
+            None
+        });
+    }
+
+    /// Waits until all records are acknowledged.
+    pub fn finish(&self) {
+        self.producer.flush(DEADLINE).expect("all records are acknowledged");
+        let failures = self.failures.0.lock().expect("nothing panics with the lock held");
+        assert!(failures.is_empty(), "{} records failed, the first: {}", failures.len(), failures[0]);
     }
 }
 

@@ -7,7 +7,7 @@ mod rights;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 pub use broker::{Broker, Login, Options};
-pub use client::{Outgoing, Record, unique};
+pub use client::{Feeder, Outgoing, Record, unique};
 pub use rights::{On, Right};
 
 /// The broker that the tests of this process share, started by the first one that asks. Use [`unique`] topic names.
@@ -29,6 +29,7 @@ pub fn own_broker() -> MutexGuard<'static, ()> {
     // A test that failed with it says so itself.
     OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
+pub static OWN: Mutex<()> = Mutex::new(());
 
 mod tests {
     use std::net::TcpStream;
