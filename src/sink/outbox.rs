@@ -19,9 +19,13 @@ use crate::config::settings::{Kafka, Topics};
 use crate::core::limits::MAX_SENT_RECORD;
 use crate::telemetry::access::{Denied, Resource, Right};
 use crate::telemetry::broker_log::BrokerLog;
+use crate::telemetry::events::TransactionWaits;
 
 /// How long one call may block before we look whether to stop.
 const CALL: Duration = Duration::from_secs(5);
+
+/// Between two lines about a call that has to be made again and again.
+const TELL: Duration = Duration::from_secs(5);
 
 /// How long an abort may take: the coordinator has ended the transaction by itself then.
 const ABORT: Duration = Duration::from_secs(15);
@@ -303,6 +307,7 @@ impl Outbox {
 
     /// Makes a call, again as long as the error says so.
     fn insist(&self, call: impl Fn(&BaseProducer<Deliveries>) -> KafkaResult<()>) -> Result<(), PublishError> {
+        let mut told = Instant::now();
         loop {
             let Err(error) = call(&self.producer) else {
                 return Ok(());
@@ -314,7 +319,14 @@ impl Outbox {
             match Verdict::on(&error) {
                 Verdict::Again if (self.give_up)() => return Err(PublishError::GaveUp),
                 // A coordinator that loads answers at once: not a thousand times a second.
-                Verdict::Again => thread::sleep(Duration::from_millis(20)),
+                Verdict::Again => {
+                    thread::sleep(Duration::from_millis(20));
+                    if told.elapsed() >= TELL {
+                        told = Instant::now();
+                        let reason = error.to_string();
+                        TransactionWaits { id: self.transactional_id.as_deref(), reason: &reason }.tell();
+                    }
+                }
                 Verdict::Abort => return Err(PublishError::Aborted(error.to_string())),
                 Verdict::Fenced => return Err(PublishError::Fenced),
                 Verdict::Renew => return Err(PublishError::Lost(error.to_string())),

@@ -50,6 +50,8 @@ impl ChangelogReader {
             config.set("bootstrap.servers", kafka.bootstrap());
             config.set("fetch.queue.backoff.ms", "5");
             config.set("queued.max.messages.kbytes", "65536");
+            // The end behind the last transaction's marker is told by an empty fetch.
+            config.set("fetch.wait.max.ms", "10");
             for (name, value) in kafka.client_properties() {
                 config.set(name, value);
             }

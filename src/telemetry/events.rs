@@ -304,3 +304,19 @@ impl FeedbackUnknown<'_> {
         warn!("{}/{}@{}: {}", self.topic, self.partition, self.offset, self.fault);
     }
 }
+
+/// The transaction coordinator wants a call again and again.
+#[derive(Debug)]
+pub struct TransactionWaits<'a> {
+    /// The transactional id.
+    pub id: Option<&'a str>,
+    /// What it says.
+    pub reason: &'a str,
+}
+
+impl TransactionWaits<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        warn!("transactions of {:?} wait: {}; trying again", self.id.unwrap_or_default(), self.reason);
+    }
+}

@@ -172,6 +172,11 @@ impl<'a> Fleet<'a> {
         }
     }
 
+    /// The name of one that runs.
+    pub fn one_that_runs(&mut self, chance: u64) -> Option<&'static str> {
+        self.running(chance).map(|slot| slot.name)
+    }
+
     fn running(&mut self, chance: u64) -> Option<&mut Slot> {
         let mut running: Vec<_> = self.slots.iter_mut().filter(|slot| slot.state == State::Running).collect();
         (!running.is_empty()).then(|| running.swap_remove(chance as usize % running.len()))
@@ -260,7 +265,14 @@ impl Seen {
         }
     }
 
+    /// `HOTLEAD_CRASH_LOGS` names a folder in which the programs' logs are kept.
     fn add(&mut self, log: &str) {
+        if let Some(folder) = std::env::var_os("HOTLEAD_CRASH_LOGS") {
+            static KEPT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+            let number = KEPT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let name = std::path::Path::new(&folder).join(format!("{number}.log"));
+            std::fs::write(name, log).expect("a writable folder");
+        }
         self.aborted += log.matches("round aborted").count();
         self.lost += log.matches("partitions lost").count();
     }

@@ -24,7 +24,7 @@ use fleet::{Fleet, Seen, WORKERS};
 use oracle::Records;
 use plan::{Counts, plan};
 use report::Report;
-use storm::{ALERTS_CONFIG, Storm};
+use storm::Storm;
 use stream::{Story, Stream};
 use watch::{Progress, Watch};
 
@@ -63,7 +63,7 @@ impl Form {
             broker_restarts: 1,
             broker_kills: 0,
             broker_pauses: 1,
-            refusals: 1,
+            fences: 1,
         };
         Self { seed: 1, story: Story::Whole, events: 12_000, leads: 200, rate: 700, faults }
     }
@@ -90,7 +90,7 @@ impl Form {
             ("BROKER_RESTARTS", &mut faults.broker_restarts),
             ("BROKER_KILLS", &mut faults.broker_kills),
             ("BROKER_PAUSES", &mut faults.broker_pauses),
-            ("REFUSALS", &mut faults.refusals),
+            ("FENCES", &mut faults.fences),
         ];
         for (name, count) in others {
             *count = number(name).map_or(*count, |number| number as usize);
@@ -124,7 +124,7 @@ impl Counts {
             broker_restarts: one_in(25),
             broker_kills: one_in(25),
             broker_pauses: one_in(15),
-            refusals: one_in(15),
+            fences: one_in(15),
         }
     }
 }
@@ -186,7 +186,7 @@ fn run(form: &Form) -> Report {
     let (brokers, events) = (broker.bootstrap().to_owned(), format!("{name}.events"));
     let stormy = Deployment { name, brokers, events, story: form.story };
     broker.create_topic(&stormy.events, PARTITIONS, &[("retention.ms", "-1")]);
-    broker.create_topic(&stormy.topic("alerts"), PARTITIONS, &ALERTS_CONFIG);
+    broker.create_topic(&stormy.topic("alerts"), PARTITIONS, &[("retention.ms", "-1")]);
 
     let watch = Watch::new(broker.client_config(), &stormy.name, &stormy.events, PARTITIONS);
     let fleet = Fleet::new(&stormy);
@@ -195,7 +195,7 @@ fn run(form: &Form) -> Report {
     let (progress, feeder) = (Progress::default(), broker.feeder(&stormy.events));
     let broker = Arc::new(Mutex::new(broker));
     let faults = plan(form.seed, form.events, &form.faults);
-    let mut storm = Storm::new(fleet, Arc::clone(&broker), stormy.topic("alerts"), faults, &progress);
+    let mut storm = Storm::new(fleet, Arc::clone(&broker), &stormy.name, faults, &progress);
     let records = thread::scope(|scope| {
         let _over = OverOnDrop(&progress.over);
         scope.spawn(|| watch.keep_telling(&progress));

@@ -21,8 +21,8 @@ pub enum Fault {
     BrokerRestart { kill: bool },
     /// The broker stands still.
     BrokerPause { span: i64 },
-    /// The alert topic takes no records, so that rounds that hold alerts fail.
-    RefuseAlerts { span: i64 },
+    /// Someone else takes an instance's transactional id: its open transaction is aborted, the next one is refused.
+    Fence,
 }
 
 impl fmt::Display for Fault {
@@ -35,7 +35,7 @@ impl fmt::Display for Fault {
             Self::BrokerRestart { kill: false } => "broker restart",
             Self::BrokerRestart { kill: true } => "broker kill -9",
             Self::BrokerPause { .. } => "broker pause",
-            Self::RefuseAlerts { .. } => "alerts refused",
+            Self::Fence => "transactional id taken",
         })
     }
 }
@@ -53,7 +53,7 @@ pub struct Counts {
     pub broker_restarts: usize,
     pub broker_kills: usize,
     pub broker_pauses: usize,
-    pub refusals: usize,
+    pub fences: usize,
 }
 
 /// A fault, after so many events were produced; `chance` chooses among the instances that can take it.
@@ -81,7 +81,7 @@ pub fn plan(seed: u64, events: u64, counts: &Counts) -> VecDeque<Planned> {
     add(counts.broker_restarts, &mut |_| Fault::BrokerRestart { kill: false });
     add(counts.broker_kills, &mut |_| Fault::BrokerRestart { kill: true });
     add(counts.broker_pauses, &mut |random| Fault::BrokerPause { span: random.between(500, 2_500) });
-    add(counts.refusals, &mut |random| Fault::RefuseAlerts { span: random.between(1_000, 4_000) });
+    add(counts.fences, &mut |_| Fault::Fence);
     for at in (1..faults.len()).rev() {
         faults.swap(at, random.below(at as u64 + 1) as usize);
     }

@@ -32,7 +32,7 @@ impl Report {
     pub fn breaches(&self) -> Vec<&'static str> {
         let of_dumps = self.dumps.as_ref().is_ok_and(Difference::is_none);
         let held = [
-            (self.form.faults.refusals == 0 || self.seen.aborted > 0, "no round failed, although alerts were refused"),
+            (self.form.faults.fences == 0 || self.seen.fenced > 0, "nobody was fenced, although an id was taken"),
             (self.alerts.is_none(), "alerts are missing, extra or repeated"),
             (self.dead_letters.is_none(), "dead letters are missing, extra or repeated"),
             (self.backtest.is_none(), "a backtest of the captured topic says otherwise"),
@@ -60,8 +60,8 @@ impl fmt::Display for Report {
         )?;
         writeln!(
             f,
-            "broker: {} restarts, {} kills -9, {} pauses, {} times without room for alerts",
-            faults.broker_restarts, faults.broker_kills, faults.broker_pauses, faults.refusals
+            "broker: {} restarts, {} kills -9, {} pauses, {} times a transactional id taken",
+            faults.broker_restarts, faults.broker_kills, faults.broker_pauses, faults.fences
         )?;
         let Seen { fenced, broken, outlived, aborted, lost } = self.seen;
         writeln!(

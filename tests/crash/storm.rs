@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rdkafka::producer::{BaseProducer, Producer};
+
 use super::fleet::Fleet;
 use super::plan::{Fault, Planned};
 use super::watch::{Positions, Progress};
@@ -20,21 +22,16 @@ const BETWEEN: Duration = Duration::from_millis(100);
 /// The group stands still for so long: something is stuck.
 const STUCK: Duration = Duration::from_secs(120);
 
-/// The alert topic as the run makes it, and as it takes no records: each one is too old when it arrives.
-pub const ALERTS_CONFIG: [(&str, &str); 1] = [("retention.ms", "-1")];
-const REFUSING_CONFIG: [(&str, &str); 2] = [("retention.ms", "-1"), ("message.timestamp.before.max.ms", "0")];
-
 enum Power {
     On,
     Restarting(JoinHandle<()>),
     Still(Instant),
-    Refusing(Instant),
 }
 
 pub struct Storm<'a> {
     pub fleet: Fleet<'a>,
     broker: Arc<Mutex<Broker>>,
-    alerts: String,
+    group: &'a str,
     power: Power,
     plan: VecDeque<Planned>,
     progress: &'a Progress,
@@ -51,7 +48,7 @@ impl<'a> Storm<'a> {
     pub fn new(
         fleet: Fleet<'a>,
         broker: Arc<Mutex<Broker>>,
-        alerts: String,
+        group: &'a str,
         plan: VecDeque<Planned>,
         progress: &'a Progress,
     ) -> Self {
@@ -59,7 +56,7 @@ impl<'a> Storm<'a> {
         Self {
             fleet,
             broker,
-            alerts,
+            group,
             power: Power::On,
             plan,
             progress,
@@ -131,6 +128,7 @@ impl<'a> Storm<'a> {
                 let replaced = self.fleet.replace(chance, later(span));
                 replaced.map(|name| format!("{name} stands still for {span} ms, another takes its name"))
             }
+            Fault::Fence => self.fence(chance),
             Fault::Resize => self.fleet.resize(now).map(|does| format!("the third instance {does}")),
             _ => self.disturb_broker(fault, &later),
         };
@@ -140,6 +138,19 @@ impl<'a> Storm<'a> {
         self.open.push((fault.to_string(), now, self.progress.positions().ends));
         self.tell(&line);
         true
+    }
+
+    /// Takes the id of an instance's first worker, unless the broker has no time for it.
+    fn fence(&mut self, chance: u64) -> Option<String> {
+        if !matches!(self.power, Power::On) {
+            return None;
+        }
+        let name = self.fleet.one_that_runs(chance)?;
+        let id = format!("{}-{name}-0", self.group);
+        let mut config = self.broker().client_config();
+        let thief: BaseProducer = config.set("transactional.id", &id).create().expect("a producer");
+        thief.init_transactions(Duration::from_secs(5)).ok()?;
+        Some(format!("the transactional id of {name} is taken"))
     }
 
     fn disturb_broker(&mut self, fault: Fault, later: &dyn Fn(i64) -> Instant) -> Option<String> {
@@ -161,11 +172,6 @@ impl<'a> Storm<'a> {
                 self.power = Power::Still(later(span));
                 format!("the broker stands still for {span} ms")
             }
-            Fault::RefuseAlerts { span } => {
-                self.broker().configure_topic(&self.alerts, &REFUSING_CONFIG);
-                self.power = Power::Refusing(later(span));
-                format!("the alert topic takes nothing for {span} ms")
-            }
             other => unreachable!("{other} is not the broker's"),
         })
     }
@@ -180,10 +186,6 @@ impl<'a> Storm<'a> {
             Power::Still(until) if now >= until => {
                 self.broker().tell("CONT");
                 "the broker goes on"
-            }
-            Power::Refusing(until) if now >= until => {
-                self.broker().configure_topic(&self.alerts, &ALERTS_CONFIG);
-                "the alert topic takes records again"
             }
             not_yet => {
                 self.power = not_yet;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -104,18 +104,6 @@ impl Broker {
             let found = metadata.topics().first()?.partitions();
             (found.len() == usize::try_from(partitions).ok()? && found.iter().all(|p| p.leader() >= 0)).then_some(())
         });
-    }
-
-    /// Gives a topic this configuration, and no other than this.
-    pub fn configure_topic(&self, name: &str, config: &[(&str, &str)]) {
-        let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(name));
-        for (key, value) in config {
-            wanted = wanted.set(key, value);
-        }
-        let admin: AdminClient<DefaultClientContext> = self.client_config().create().expect("an admin client");
-        let options = AdminOptions::new().request_timeout(Some(DEADLINE));
-        let altered = block_on(admin.alter_configs([&wanted], &options)).expect("the broker answers");
-        assert!(altered.iter().all(Result::is_ok), "{altered:?}");
     }
 
     /// Produces records in this order and waits until all are acknowledged.
