@@ -41,6 +41,8 @@ pub struct Settings {
     pub commit_interval: Duration,
     /// Owner threads, from 1.
     pub workers: usize,
+    /// Leads that one partition remembers, from 1.
+    pub max_leads: usize,
     /// In file order; ids unique.
     pub sinks: Vec<Sink>,
     /// The console and metrics listen here; `None` when the file says `http: off`.

@@ -11,8 +11,9 @@ use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::lead::Lead;
-use super::limits::{FEWEST_IN_HAND, LEADS_FOR_ONE_IN_HAND, MOST_IN_HAND};
+use super::limits::{FEWEST_IN_HAND, FORGOTTEN_SHARE, LEADS_FOR_ONE_IN_HAND, MOST_IN_HAND};
 use super::snapshot;
+use super::time::Timestamp;
 
 /// Of an entry whose lead is not in hand.
 const AT_REST: u32 = u32::MAX;
@@ -30,6 +31,8 @@ pub(super) struct Leads {
     /// What the next commit puts to rest.
     staged: Vec<Staged>,
     bytes: Vec<u8>,
+    /// The newest clock of a lead that was ever put to rest.
+    newest: Timestamp,
     /// The hand to be asked next when one is needed.
     next: usize,
     /// Leads that a commit put to rest lately.
@@ -130,6 +133,16 @@ impl Leads {
         self.changed.len()
     }
 
+    /// The newest clock of all leads that were staged or taken in.
+    pub fn newest(&self) -> Timestamp {
+        self.newest
+    }
+
+    /// Whether there is anything to commit.
+    pub fn has_changes(&self) -> bool {
+        !self.changed.is_empty() || !self.staged.is_empty()
+    }
+
     /// Takes a lead in hand, whether it was there before or not. One that was not is a lead from now on: it has to be
     /// changed.
     pub fn take(&mut self, key: &str) -> Grip {
@@ -155,6 +168,7 @@ impl Leads {
     /// Puts a lead's committed state to rest, as the changelog has it; no state at all ends it.
     pub fn put(&mut self, key: &str, state: &[u8]) {
         let (hash, key) = (hash(key.as_bytes()), key.as_bytes());
+        self.newest = self.newest.max(snapshot::clock(state).unwrap_or_default());
         match (self.find(hash, key), state) {
             (Some(place), []) => self.remove(place),
             (Some(place), state) => self.entries[place as usize].set_state(state),
@@ -238,13 +252,57 @@ impl Leads {
         }
     }
 
+    /// Forgets the leads whose clocks lie before `end`; answers with their number. The next commit makes it so.
+    pub fn forget_before(&mut self, end: Timestamp) -> usize {
+        let old: Vec<u32> = self.clocks().filter(|(clock, _)| *clock < end).map(|(_, place)| place).collect();
+        old.iter().for_each(|place| self.forget(*place));
+        old.len()
+    }
+
+    /// Forgets leads if there are more than `most`: those that have been silent for longest, of equal clocks the first
+    /// by key, and some more than need be, so that the next time is not soon. Answers with their number.
+    pub fn keep_at_most(&mut self, most: usize) -> usize {
+        if self.len() <= most {
+            return 0;
+        }
+        let surplus = self.len() - (most - most / FORGOTTEN_SHARE);
+        let mut all: Vec<(Timestamp, u32)> = self.clocks().collect();
+        let key = |(clock, place): &(Timestamp, u32)| (*clock, self.entries[*place as usize].key());
+        all.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
+        all[..surplus].iter().for_each(|(_, place)| self.forget(*place));
+        surplus
+    }
+
+    /// The clock of each lead.
+    fn clocks(&self) -> impl Iterator<Item = (Timestamp, u32)> {
+        self.places.iter().map(|place| {
+            let entry = &self.entries[*place as usize];
+            let clock = match entry.hand {
+                AT_REST => snapshot::clock(entry.state()),
+                at => self.hands[at as usize].lead.clock,
+            };
+            (clock.unwrap_or_default(), *place)
+        })
+    }
+
+    fn forget(&mut self, place: u32) {
+        match self.entries[place as usize].hand {
+            AT_REST => self.staged.push(Staged { place, range: 0..0 }),
+            at => {
+                self.hands[at as usize].lead.clear();
+                self.note_change(Grip(at as usize));
+            }
+        }
+    }
+
     /// Writes to bytes what has changed: the next commit puts it to rest.
     pub fn stage(&mut self) {
         for at in self.changed.drain(..) {
             let hand = &mut self.hands[at as usize];
             let start = self.bytes.len();
             // A lead without a clock is one that was erased.
-            if hand.lead.clock.is_some() {
+            if let Some(clock) = hand.lead.clock {
+                self.newest = self.newest.max(clock);
                 snapshot::write(&hand.lead, &mut self.bytes);
             }
             (hand.changed, hand.staged) = (false, true);
@@ -266,12 +324,13 @@ impl Leads {
         let mut staged = std::mem::take(&mut self.staged);
         for Staged { place, range } in staged.drain(..) {
             let entry = &mut self.entries[place as usize];
-            let hand = &mut self.hands[entry.hand as usize];
-            hand.staged = false;
-            if range.is_empty() && !hand.changed {
-                hand.place = None;
+            let hand = self.hands.get_mut(entry.hand as usize);
+            let changed = hand.as_ref().is_some_and(|hand| hand.changed);
+            if range.is_empty() && !changed {
+                hand.into_iter().for_each(|hand| (hand.staged, hand.place) = (false, None));
                 self.remove(place);
             } else {
+                hand.into_iter().for_each(|hand| hand.staged = false);
                 entry.set_state(&self.bytes[range]);
             }
         }
@@ -328,7 +387,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::core::time::Timestamp;
 
     /// What the engine does: takes the lead, and applies an event.
     fn touch(leads: &mut Leads, key: &str, ms: i64) {
@@ -385,6 +443,30 @@ mod tests {
             assert_eq!(leads.len(), 1, "only the second round is undone");
             assert_eq!(times(&mut leads, "a"), [1]);
         }
+    }
+
+    #[test]
+    fn the_leads_silent_for_longest_are_forgotten_first() {
+        let keys = |leads: &Leads| (0..200).filter(|n| leads.knows(&format!("lead-{n}"))).collect::<Vec<_>>();
+        let mut leads = Leads::default();
+        (0..200).for_each(|n| touch(&mut leads, &format!("lead-{n}"), 1000 - n));
+        commit(&mut leads);
+        touch(&mut leads, "lead-199", 5000);
+        assert_eq!(leads.keep_at_most(200), 0, "as many as may be");
+        assert_eq!(leads.keep_at_most(128), 74, "128 may be, a share of them goes as well");
+        leads.roll_back();
+        assert_eq!(leads.len(), 200, "an abort brings them back");
+        touch(&mut leads, "lead-199", 5000);
+        leads.keep_at_most(128);
+        commit(&mut leads);
+        let mut left: Vec<_> = (0..125).collect();
+        left.push(199);
+        assert_eq!(keys(&leads), left, "the newest clocks, and the one that was heard of again");
+        assert_eq!(leads.forget_before(Timestamp::from_millis(1000 - 9)), 115);
+        leads.stage();
+        assert_eq!(leads.staged().filter(|(_, state)| state.is_empty()).count(), 115, "a tombstone each");
+        leads.commit();
+        assert_eq!(keys(&leads), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 199]);
     }
 
     #[test]

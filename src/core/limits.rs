@@ -31,6 +31,13 @@ pub const MAX_ROUND_LEADS: usize = 16_384;
 /// Bytes of one lead's state on the changelog: 65,536 remembered events of 22 bytes, and their labels.
 pub const MAX_STATE_RECORD: usize = 8 * 1024 * 1024;
 
+/// Leads that one partition remembers unless the config says otherwise: about 1 GB.
+pub const DEFAULT_MAX_LEADS: usize = 4_000_000;
+
+/// What is forgotten at once when a partition has too many leads, as a share of those that it may have: finding them
+/// looks at all, so it must not happen at each commit.
+pub const FORGOTTEN_SHARE: usize = 64;
+
 /// Bytes of a lead's key: longer than any e-mail address (254) or id seen, short enough for a Kafka key.
 pub const MAX_LEAD_KEY: usize = 512;
 

@@ -21,7 +21,7 @@ use crate::sink::{Changelog, Delivery, Outbox, PublishError};
 use crate::source::{Change, FeedbackReader, MAX_BATCH, Member, Polled, Resolution, Said, SourceError};
 use crate::telemetry::Labels;
 use crate::telemetry::events::{
-    Aborted, Assigned, Committed, DeadLetterCut, Erased, FeedbackUnknown, OffsetsLost, Revoked,
+    Aborted, Assigned, Committed, DeadLetterCut, Erased, FeedbackUnknown, LeadsForgotten, OffsetsLost, Revoked,
 };
 
 /// With nothing to read, rebalances and the end are looked for this often.
@@ -243,6 +243,9 @@ impl Worker {
             return Ok(());
         }
         let started = Instant::now();
+        let forgotten = self.lanes.keep_at_most(self.shared.settings.max_leads);
+        LeadsForgotten { count: forgotten, most: Some(self.shared.settings.max_leads) }
+            .tell(&self.shared.hooks.metrics);
         self.lanes.stage(&mut self.changelog);
         if self.shared.hooks.mode == Mode::Plain {
             // The demo's broker keeps 5 MiB a partition, and nothing is ever restored from it.
@@ -372,6 +375,10 @@ impl Worker {
         self.outbox.serve();
         self.shared.handover.clear_old(now);
         let metrics = &self.shared.hooks.metrics;
+        let member = &self.member;
+        let at_end = |partition, next| member.known_end(partition).is_some_and(|end| next >= end);
+        let forgotten = self.lanes.forget_silent(at_end);
+        LeadsForgotten { count: forgotten, most: None }.tell(metrics);
         for (partition, lane) in self.lanes.iter() {
             self.member.forward(partition);
             metrics.set_leads(partition, lane.engine.leads());

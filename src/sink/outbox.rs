@@ -27,6 +27,9 @@ const CALL: Duration = Duration::from_secs(5);
 /// Between two lines about a call that has to be made again and again.
 const TELL: Duration = Duration::from_secs(5);
 
+/// How long a transaction may be open: after a crash, readers wait so long at the most.
+const TRANSACTION: Duration = Duration::from_secs(10);
+
 /// How long an abort may take: the coordinator has ended the transaction by itself then.
 const ABORT: Duration = Duration::from_secs(15);
 
@@ -151,7 +154,7 @@ impl Outbox {
         config.set("partitioner", "murmur2_random");
         if let Delivery::Transactional { id } = delivery {
             config.set("transactional.id", id);
-            config.set("transaction.timeout.ms", "10000");
+            config.set("transaction.timeout.ms", TRANSACTION.as_millis().to_string());
         }
         let deliveries = Deliveries { log, failed: Mutex::default() };
         let producer: BaseProducer<Deliveries> = config
@@ -205,6 +208,25 @@ impl Outbox {
     }
 
     fn transaction(
+        &self,
+        round: &[Outgoing],
+        changelog: &Changelog,
+        offsets: &TopicPartitionList,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), PublishError> {
+        let begun = Instant::now();
+        let done = self.round(round, changelog, offsets, group);
+        match done {
+            // The coordinator ended it and took our epoch: there is no other process of our name.
+            Err(PublishError::Fenced) if begun.elapsed() >= TRANSACTION => {
+                let waited = begun.elapsed();
+                Err(PublishError::Lost(format!("the transaction was open for {waited:.1?}: the brokers gave it up")))
+            }
+            done => done,
+        }
+    }
+
+    fn round(
         &self,
         round: &[Outgoing],
         changelog: &Changelog,

@@ -320,3 +320,29 @@ impl TransactionWaits<'_> {
         warn!("transactions of {:?} wait: {}; trying again", self.id.unwrap_or_default(), self.reason);
     }
 }
+
+/// Leads were forgotten: silent for too long, or too many.
+#[derive(Debug)]
+pub struct LeadsForgotten {
+    /// How many; nothing is told of none.
+    pub count: usize,
+    /// The bound of a partition that they were above; `None` if they were silent for `forget_after`.
+    pub most: Option<usize>,
+}
+
+impl LeadsForgotten {
+    /// Counts them, and logs it.
+    pub fn tell(&self, metrics: &Metrics) {
+        if self.count == 0 {
+            return;
+        }
+        metrics.forgotten(self.most.map_or("silent", |_| "max_leads"), self.count as u64);
+        match self.most {
+            Some(most) => warn!(
+                "a partition has more than max_leads ({most}) leads: {} that were silent for longest are forgotten",
+                self.count
+            ),
+            None => info!("{} leads that were silent for forget_after are forgotten", self.count),
+        }
+    }
+}

@@ -50,6 +50,7 @@ pub fn settings(name: &str, instance: &str) -> Settings {
         rules: PathBuf::new(),
         lead_key: vec![FieldPath::UserId],
         commit_interval: Duration::from_millis(200),
+        max_leads: 1_000_000,
         workers: 1,
         sinks: Vec::new(),
         http: None,

@@ -102,6 +102,7 @@ pub fn settings(brokers: &str, name: &str, sinks: Vec<Sink>) -> Settings {
         rules: "rules.yaml".into(),
         lead_key: vec![],
         commit_interval: Duration::from_millis(200),
+        max_leads: 1_000_000,
         workers: 1,
         sinks,
         http: None,

@@ -32,6 +32,11 @@ pub(in crate::config) static CONFIG_FILE: Shape = shape(
             "At most this long without a commit; an alert commits at once. Default 200ms.",
         ),
         key("workers", Is::Whole(1, 256), "Owner threads, each a member of the consumer group. Default 2."),
+        key(
+            "max_leads",
+            Is::Whole(1, 1_000_000_000),
+            "Leads that one partition remembers; beyond it those silent for longest are forgotten. Default 4000000, about 1 GB.",
+        ),
         key("sinks", Is::Maps(&SINK), "Where alerts go besides the alert topic."),
         key(
             "http",

@@ -14,6 +14,7 @@ use crate::config::suggest::nearest_field;
 use crate::config::tree::{self, Node};
 use crate::config::view::{View, optional};
 use crate::core::event::FieldPath;
+use crate::core::limits;
 use crate::core::time::Span;
 
 const DEFAULT_GROUP: &str = "hotlead";
@@ -53,6 +54,10 @@ pub(in crate::config) fn read_tree(
         let workers = view.whole(reader.faults, 1, 256)?;
         usize::try_from(workers).ok()
     });
+    let max_leads = map.get("max_leads").map(|view| {
+        let max_leads = view.whole(reader.faults, 1, 1_000_000_000)?;
+        usize::try_from(max_leads).ok()
+    });
     let sinks = map.get("sinks").map(|view| reader.sinks(&view));
     let http = map.get("http").map(|view| reader.http(&view));
     let log = map.get("log").map(|view| reader.log(&view));
@@ -67,6 +72,7 @@ pub(in crate::config) fn read_tree(
             .unwrap_or_else(|| vec![FieldPath::UserId, FieldPath::Email, FieldPath::AnonymousId]),
         commit_interval: optional(commit_interval)?.unwrap_or(DEFAULT_COMMIT_INTERVAL),
         workers: optional(workers)?.unwrap_or(DEFAULT_WORKERS),
+        max_leads: optional(max_leads)?.unwrap_or(limits::DEFAULT_MAX_LEADS),
         sinks: optional(sinks)?.unwrap_or_default(),
         http: optional(http)?.unwrap_or(Some(DEFAULT_LISTEN)),
         log: optional(log)?.unwrap_or(LogFormat::Text),

@@ -13,7 +13,7 @@ mod write;
 
 use super::event::Shape;
 
-pub(super) use read::read;
+pub(super) use read::{clock, read};
 pub(super) use write::write;
 
 const EVENTS: u8 = 1;

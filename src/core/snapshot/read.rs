@@ -55,6 +55,11 @@ pub(in crate::core) fn read(bytes: &[u8], lead: &mut Lead) -> Result<(), Broken>
     bytes.0.is_empty().then_some(()).ok_or(Broken)
 }
 
+/// The lead's clock; `None` of bytes that are no lead.
+pub(in crate::core) fn clock(bytes: &[u8]) -> Option<Timestamp> {
+    bytes.get(1..7).map(|clock| Timestamp::from_millis(u48(clock)))
+}
+
 fn read_events(bytes: &mut Bytes<'_>, narrow: bool, clock: Timestamp, lead: &mut Lead) -> Result<(), Broken> {
     let count = usize::from(bytes.index(narrow)?);
     let lowest = u48(bytes.take(6)?);

@@ -277,6 +277,7 @@ fn settings(broker: &str, topics: Topics) -> Settings {
         lead_key: vec![FieldPath::UserId, FieldPath::Email, FieldPath::AnonymousId],
         commit_interval: Duration::from_millis(200),
         workers: 1,
+        max_leads: crate::core::limits::DEFAULT_MAX_LEADS,
         sinks: Vec::new(),
         http: None,
         log: LogFormat::Text,
