@@ -112,6 +112,14 @@ enum StateCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Move the state of all leads after the events topic has got more partitions
+    ///
+    /// Every instance has to be stopped. Events must be partitioned by the hash that Java clients use (murmur2).
+    #[command(after_help = "Example:  hotlead state move --config hotlead.yaml")]
+    Move {
+        #[command(flatten)]
+        config: Config,
+    },
     /// Forget a lead
     #[command(after_help = "Example:  hotlead state erase u1 --config hotlead.yaml")]
     Erase {
@@ -184,6 +192,7 @@ pub fn main() -> u8 {
         Command::State(command) => match command {
             StateCommand::Show { lead, config, json } => state::show(&config.config, &lead, json),
             StateCommand::Dump { config, json } => state::dump(&config.config, json),
+            StateCommand::Move { config } => state::relocate(&config.config),
             StateCommand::Erase { lead, config } => state::erase(&config.config, &lead),
         },
         Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&config.config, &id),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 
@@ -15,13 +15,22 @@ use crate::core::ids::Partition;
 use crate::core::names::Names;
 use crate::core::plain::plain;
 use crate::core::stored::{self, Stored};
-use crate::sink::feedback;
-use crate::source::{Begin, ProbeFault, Reader};
+use crate::sink::relocation::{self, Relocated};
+use crate::sink::{feedback, partition_of};
+use crate::source::{Begin, Probe, ProbeFault, Reader};
+use crate::telemetry::access::Right;
+use crate::telemetry::broker_log::BrokerLog;
+
+/// How long one answer of the brokers may take.
+const ASK: Duration = Duration::from_secs(10);
+
+/// How long instances that were stopped may stay members of their group.
+const LEAVING: Duration = Duration::from_secs(60);
 
 /// Leads' states as the changelog has them, by key.
 #[derive(Default)]
 struct Stock {
-    leads: BTreeMap<String, (Partition, NamesId, Vec<u8>)>,
+    leads: BTreeMap<(String, Partition), (NamesId, Vec<u8>)>,
     names: HashMap<(Partition, NamesId), Names>,
 }
 
@@ -44,7 +53,7 @@ pub fn dump(config: &Path, json: bool) -> u8 {
 /// Writes that a lead is to be erased, says what follows, and answers with the exit code.
 pub fn erase(config: &Path, lead: &str) -> u8 {
     with_stock(config, Some(lead), |settings, stock| {
-        let known = stock.leads.get(lead).map(|(partition, ..)| *partition);
+        let known = stock.leads.keys().next().map(|(_, partition)| *partition);
         match feedback::erase(&settings.kafka, &settings.topics.feedback, lead, known) {
             Ok(()) => {
                 say::lines(erased(settings, lead, known));
@@ -71,6 +80,65 @@ fn erased(settings: &Settings, lead: &str, known: Option<Partition>) -> String {
     );
     let _ = writeln!(text, "an event of this lead that comes later starts its state anew");
     text
+}
+
+/// Moves every lead's state to where its events are, after the events topic has grown; answers with the exit code.
+pub fn relocate(config: &Path) -> u8 {
+    with_stock(config, None, |settings, stock| match relocated(settings, stock) {
+        Ok(moved) => {
+            say::line(format_args!("{moved} of {} leads have moved", stock.leads.len()));
+            exit::DONE
+        }
+        Err(fault) => {
+            say::line(format_args!("{fault}\nnothing has moved; run it again before any instance is started"));
+            exit::UNAVAILABLE
+        }
+    })
+}
+
+fn relocated(settings: &Settings, stock: &Stock) -> Result<usize, String> {
+    let (kafka, topics) = (&settings.kafka, &settings.topics);
+    let probe = Probe::new(kafka, &settings.group, BrokerLog::default()).map_err(|fault| fault.to_string())?;
+    let partitions = probe.partitions(&topics.events, Right::Read, ASK);
+    let partitions = partitions.map_err(|fault| fault.to_string())?;
+    let partitions = partitions.ok_or_else(|| format!("topic {} does not exist", topics.events))?;
+    // Instances that were just stopped are members until their sessions end; and only a group that was empty shares out
+    // the new partitions when it begins again.
+    let give_up = Instant::now() + LEAVING;
+    while probe.members(&settings.group, ASK).map_err(|fault| fault.to_string())? > 0 {
+        if Instant::now() > give_up {
+            return Err(format!("group {} has members: stop every instance first", settings.group));
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    for topic in [&topics.state, &topics.feedback] {
+        relocation::grow(kafka, topic, partitions)?;
+    }
+    let moves: Vec<_> = stock
+        .leads
+        .iter()
+        .map(|((lead, from), (names, state))| (lead, *from, partition_of(lead.as_bytes(), partitions), *names, state))
+        .filter(|(_, from, to, ..)| from != to)
+        .collect();
+    // Names first, once for each partition that is written in them.
+    let mut names: BTreeMap<(Partition, NamesId), (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+    for (_, from, to, id, _) in &moves {
+        let known =
+            stock.names.get(&(*from, *id)).ok_or("a state is written in names that are not on the changelog")?;
+        let (_, key, value) = state::names(known);
+        names.insert((*to, *id), (key, value));
+    }
+    let values: Vec<Vec<u8>> =
+        moves.iter().map(|(_, _, _, id, state)| [&state::head(*id)[..], state].concat()).collect();
+    let records = names
+        .iter()
+        .map(|((to, _), (key, value))| Relocated { partition: *to, key, value: Some(value) })
+        .chain(moves.iter().zip(&values).flat_map(|((lead, from, to, ..), value)| {
+            let key = lead.as_bytes();
+            [Relocated { partition: *to, key, value: Some(value) }, Relocated { partition: *from, key, value: None }]
+        }));
+    relocation::write(kafka, &topics.state, &format!("{}-state-move", settings.group), records)?;
+    Ok(moves.len())
 }
 
 fn with_stock(config: &Path, only: Option<&str>, then: impl FnOnce(&Settings, &Stock) -> u8) -> u8 {
@@ -120,25 +188,25 @@ impl Stock {
                 self.names.insert((partition, id), *names);
             }
             StateRecord::Lead { lead, names, state } if wanted(lead) => {
-                self.leads.insert(lead.to_owned(), (partition, names, state.to_vec()));
+                self.leads.insert((lead.to_owned(), partition), (names, state.to_vec()));
             }
             StateRecord::Gone { lead } => {
-                self.leads.remove(lead);
+                self.leads.remove(&(lead.to_owned(), partition));
             }
             StateRecord::Lead { .. } => {}
         }
     }
 
-    fn stored(&self, lead: &str, (partition, id, state): &(Partition, NamesId, Vec<u8>)) -> Option<Stored> {
-        let names = self.names.get(&(*partition, *id))?;
+    fn stored(&self, lead: &str, partition: Partition, (id, state): &(NamesId, Vec<u8>)) -> Option<Stored> {
+        let names = self.names.get(&(partition, *id))?;
         stored::read(lead, state, names).ok()
     }
 }
 
 fn print(stock: &Stock, json: bool) -> u8 {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    for (lead, kept) in &stock.leads {
-        let Some(stored) = stock.stored(lead, kept) else {
+    for ((lead, partition), kept) in &stock.leads {
+        let Some(stored) = stock.stored(lead, *partition, kept) else {
             say::line(format_args!("the state of {lead:?} cannot be read: its names are not on the changelog"));
             return exit::SOFTWARE;
         };

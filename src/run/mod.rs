@@ -260,11 +260,11 @@ fn work(shared: &Shared, probe: &Probe) -> Result<(), RunError> {
             shared.hooks.stop.stop();
             RunError::Broken(format!("no thread for a worker: {error}"))
         })?;
-    watch(shared, probe, &workers);
+    let watched = watch(shared, probe, &workers);
     shared.hooks.readiness.set_stopping();
     // The first error is the cause; the others were told to stop because of it. A fence explains whatever else went
     // wrong with the transactions of this process.
-    workers.into_iter().map(join).fold(Ok(()), |known, ended| match ended {
+    workers.into_iter().map(join).fold(watched, |known, ended| match ended {
         Err(RunError::Fenced { .. }) => ended,
         _ => known.and(ended),
     })
@@ -287,12 +287,22 @@ fn join(worker: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {
 }
 
 /// Keeps readiness up to date until the service ends, and tells when it is ready for the first time.
-fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunError>>]) {
+///
+/// # Errors
+/// The events topic has another number of partitions now: state would not be found.
+fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunError>>]) -> Result<(), RunError> {
     let mut asked = Instant::now();
     let mut told = false;
     while !shared.hooks.stop.is_told() && !workers.iter().any(JoinHandle::is_finished) {
         if asked.elapsed() >= WATCH {
-            let answer = probe.partitions(&shared.settings.topics.events, Right::Read, WATCH);
+            let topics = &shared.settings.topics;
+            let answer = probe.partitions(&topics.events, Right::Read, WATCH);
+            if let Ok(Some(now)) = answer
+                && now != shared.known.partitions
+            {
+                shared.hooks.stop.stop();
+                return Err(startup::other_partitions(&shared.settings, now, &topics.state, shared.known.partitions));
+            }
             let connected = answer.is_ok();
             if shared.hooks.readiness.set_connected(connected) != connected {
                 match answer {
@@ -310,6 +320,7 @@ fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunErr
     }
     // A worker that panicked could not tell the others.
     shared.hooks.stop.stop();
+    Ok(())
 }
 
 /// Tells that the service consumes.

@@ -4,10 +4,12 @@ mod changelog;
 pub mod feedback;
 mod outbox;
 mod outgoing;
+pub mod relocation;
 mod topics;
 mod verdict;
 
 pub use changelog::Changelog;
 pub use outbox::{Delivery, Outbox, PublishError};
 pub use outgoing::{Outgoing, Target};
+pub use relocation::partition_of;
 pub use topics::{Missing, TopicFault, TopicSpec, create, instructions};

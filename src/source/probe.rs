@@ -116,6 +116,17 @@ impl Probe {
         Ok(committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))))
     }
 
+    /// Members of a group; one that stopped without leaving counts until its session ends.
+    ///
+    /// # Errors
+    /// [`ProbeFault::Away`].
+    pub fn members(&self, group: &str, wait: Duration) -> Result<usize, ProbeFault> {
+        let groups = self.consumer.fetch_group_list(Some(group), wait);
+        self.serve();
+        let groups = groups.map_err(|error| self.away(&error))?;
+        Ok(groups.groups().iter().filter(|found| found.name() == group).map(|found| found.members().len()).sum())
+    }
+
     /// Lets callbacks speak.
     fn serve(&self) {
         // One event a call; faults come in pairs.

@@ -1,5 +1,6 @@
 //! The live path on a real Kafka: what only a broker can show.
 
+mod growth;
 mod history;
 mod program;
 mod rights;
