@@ -194,7 +194,8 @@ impl Outbox {
         group: &ConsumerGroupMetadata,
     ) -> Result<(), PublishError> {
         if !self.holds_offsets() {
-            self.send(round, changelog)?;
+            self.enqueue_all(round, changelog)?;
+            self.drain()?;
             return self.failed().map_or(Ok(()), Err);
         }
         let published = self.transaction(round, changelog, offsets, group);
@@ -234,17 +235,18 @@ impl Outbox {
         group: &ConsumerGroupMetadata,
     ) -> Result<(), PublishError> {
         self.insist(|producer| producer.begin_transaction())?;
-        self.send(round, changelog)?;
-        if let Some(error) = self.failed() {
-            return Err(error);
-        }
-        self.insist(|producer| producer.send_offsets_to_transaction(offsets, group, CALL))?;
+        self.enqueue_all(round, changelog)?;
+        // While the records are under way: both take a millisecond or two.
+        let offsets = self.insist(|producer| producer.send_offsets_to_transaction(offsets, group, CALL));
+        self.drain()?;
+        // A record that was refused is the cause, whatever became of the offsets.
+        self.failed().map_or(offsets, Err)?;
         // Nothing is in flight: with something in flight it would wait in steps of 100 ms.
         self.insist(|producer| producer.commit_transaction(CALL))
     }
 
-    /// Sends all records and waits until the brokers took or refused them.
-    fn send(&self, round: &[Outgoing], changelog: &Changelog) -> Result<(), PublishError> {
+    /// Hands all records to the producer.
+    fn enqueue_all(&self, round: &[Outgoing], changelog: &Changelog) -> Result<(), PublishError> {
         self.producer.context().take();
         for record in round {
             let topic = match record.target {
@@ -271,6 +273,11 @@ impl Outbox {
                 base
             })?;
         }
+        Ok(())
+    }
+
+    /// Waits until the brokers took or refused every record.
+    fn drain(&self) -> Result<(), PublishError> {
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::ZERO);
             thread::sleep(DRAIN_STEP);
