@@ -134,17 +134,6 @@ impl Engine {
         self.leads.changed()
     }
 
-    /// The newest clock of a lead.
-    pub fn newest(&self) -> Timestamp {
-        self.leads.newest()
-    }
-
-    /// Forgets leads whose clocks lie more than `forget_after` before `now`, so that their memory is free before they are
-    /// heard of again: an event of that time starts them anew anyway. Answers with their number.
-    pub fn forget_silent(&mut self, now: Timestamp) -> usize {
-        self.leads.forget_before(now - self.rules.spec().forget_after)
-    }
-
     /// Forgets leads if there are more than `most`, those silent for longest first; answers with their number.
     pub fn keep_at_most(&mut self, most: usize) -> usize {
         self.leads.keep_at_most(most)

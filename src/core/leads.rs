@@ -31,8 +31,6 @@ pub(super) struct Leads {
     /// What the next commit puts to rest.
     staged: Vec<Staged>,
     bytes: Vec<u8>,
-    /// The newest clock of a lead that was ever put to rest.
-    newest: Timestamp,
     /// The hand to be asked next when one is needed.
     next: usize,
     /// Leads that a commit put to rest lately.
@@ -133,11 +131,6 @@ impl Leads {
         self.changed.len()
     }
 
-    /// The newest clock of all leads that were staged or taken in.
-    pub fn newest(&self) -> Timestamp {
-        self.newest
-    }
-
     /// Whether there is anything to commit.
     pub fn has_changes(&self) -> bool {
         !self.changed.is_empty() || !self.staged.is_empty()
@@ -168,7 +161,6 @@ impl Leads {
     /// Puts a lead's committed state to rest, as the changelog has it; no state at all ends it.
     pub fn put(&mut self, key: &str, state: &[u8]) {
         let (hash, key) = (hash(key.as_bytes()), key.as_bytes());
-        self.newest = self.newest.max(snapshot::clock(state).unwrap_or_default());
         match (self.find(hash, key), state) {
             (Some(place), []) => self.remove(place),
             (Some(place), state) => self.entries[place as usize].set_state(state),
@@ -252,13 +244,6 @@ impl Leads {
         }
     }
 
-    /// Forgets the leads whose clocks lie before `end`; answers with their number. The next commit makes it so.
-    pub fn forget_before(&mut self, end: Timestamp) -> usize {
-        let old: Vec<u32> = self.clocks().filter(|(clock, _)| *clock < end).map(|(_, place)| place).collect();
-        old.iter().for_each(|place| self.forget(*place));
-        old.len()
-    }
-
     /// Forgets leads if there are more than `most`: those that have been silent for longest, of equal clocks the first
     /// by key, and some more than need be, so that the next time is not soon. Answers with their number.
     pub fn keep_at_most(&mut self, most: usize) -> usize {
@@ -301,8 +286,7 @@ impl Leads {
             let hand = &mut self.hands[at as usize];
             let start = self.bytes.len();
             // A lead without a clock is one that was erased.
-            if let Some(clock) = hand.lead.clock {
-                self.newest = self.newest.max(clock);
+            if hand.lead.clock.is_some() {
                 snapshot::write(&hand.lead, &mut self.bytes);
             }
             (hand.changed, hand.staged) = (false, true);
@@ -458,15 +442,12 @@ mod tests {
         assert_eq!(leads.len(), 200, "an abort brings them back");
         touch(&mut leads, "lead-199", 5000);
         leads.keep_at_most(128);
-        commit(&mut leads);
+        leads.stage();
+        assert_eq!(leads.staged().filter(|(_, state)| state.is_empty()).count(), 74, "a tombstone each");
+        leads.commit();
         let mut left: Vec<_> = (0..125).collect();
         left.push(199);
         assert_eq!(keys(&leads), left, "the newest clocks, and the one that was heard of again");
-        assert_eq!(leads.forget_before(Timestamp::from_millis(1000 - 9)), 115);
-        leads.stage();
-        assert_eq!(leads.staged().filter(|(_, state)| state.is_empty()).count(), 115, "a tombstone each");
-        leads.commit();
-        assert_eq!(keys(&leads), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 199]);
     }
 
     #[test]

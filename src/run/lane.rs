@@ -6,12 +6,8 @@ use super::handover::Handover;
 use crate::codec::state::{self, NamesId};
 use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Offset, Origin, Partition};
-use crate::core::time::{Span, Timestamp};
 use crate::sink::Changelog;
 use crate::source::Resolution;
-
-/// The longest time between two looks for silent leads.
-const SWEEP_MS: i64 = 600_000;
 
 /// One partition: its leads' state and how far it was read.
 #[derive(Debug)]
@@ -25,8 +21,6 @@ pub(super) struct Lane {
     committed: NextOffset,
     /// The committed offset is not known to the group yet.
     fresh: bool,
-    /// When silent leads were looked for.
-    looked_through: Timestamp,
     /// Of the last feedback taken; `None` before the first.
     feedback: Option<NextOffset>,
     /// As of the last commit.
@@ -62,7 +56,6 @@ impl Lane {
             next,
             committed: next,
             fresh: matches!(begin, Resolution::Fresh(_)),
-            looked_through: Timestamp::MIN,
             feedback: None,
             feedback_committed: None,
         }
@@ -82,12 +75,6 @@ impl Lane {
             let head = if state.is_empty() { &[][..] } else { &head };
             changelog.add(partition, lead, head, state);
         }
-    }
-
-    /// How often silent leads are looked for: it takes a look at every lead.
-    fn sweep(&self) -> Span {
-        let forget_after = self.engine.rules().spec().forget_after;
-        Span::from_millis((forget_after.as_millis() / 10).clamp(1_000, SWEEP_MS))
     }
 
     /// The record at this offset is done.
@@ -149,20 +136,6 @@ impl Lanes {
                 handover.leave(*partition, state, Offset(lane.committed.get()));
             }
         }
-    }
-
-    /// Forgets leads that have been silent for too long, in partitions that are read to their end and were not looked
-    /// through for a while; answers with their number. What counts is the newest event time of all our partitions: an
-    /// idle one has none of its own, and the wall clock would forget what is replayed from years ago.
-    pub(super) fn forget_silent(&mut self, at_end: impl Fn(Partition, Offset) -> bool) -> usize {
-        let now = self.by_partition.values().map(|lane| lane.engine.newest()).max().unwrap_or_default();
-        let due = self.by_partition.iter_mut().filter(|(_, lane)| now >= lane.looked_through + lane.sweep());
-        due.filter(|(partition, lane)| at_end(**partition, lane.next()))
-            .map(|(_, lane)| {
-                lane.looked_through = now;
-                lane.engine.forget_silent(now)
-            })
-            .sum()
     }
 
     /// Forgets leads of partitions that have more than so many; answers with their number.
@@ -242,6 +215,7 @@ mod tests {
     use super::*;
     use crate::core::rule::RuleSet;
     use crate::core::spec::RulesSpec;
+    use crate::core::time::Span;
 
     fn lanes(begin: Resolution) -> Lanes {
         let rules = Arc::new(RuleSet::compile(RulesSpec {

@@ -244,8 +244,7 @@ impl Worker {
         }
         let started = Instant::now();
         let forgotten = self.lanes.keep_at_most(self.shared.settings.max_leads);
-        LeadsForgotten { count: forgotten, most: Some(self.shared.settings.max_leads) }
-            .tell(&self.shared.hooks.metrics);
+        LeadsForgotten { count: forgotten, most: self.shared.settings.max_leads }.tell(&self.shared.hooks.metrics);
         self.lanes.stage(&mut self.changelog);
         if self.shared.hooks.mode == Mode::Plain {
             // The demo's broker keeps 5 MiB a partition, and nothing is ever restored from it.
@@ -375,10 +374,6 @@ impl Worker {
         self.outbox.serve();
         self.shared.handover.clear_old(now);
         let metrics = &self.shared.hooks.metrics;
-        let member = &self.member;
-        let at_end = |partition, next| member.known_end(partition).is_some_and(|end| next >= end);
-        let forgotten = self.lanes.forget_silent(at_end);
-        LeadsForgotten { count: forgotten, most: None }.tell(metrics);
         for (partition, lane) in self.lanes.iter() {
             self.member.forward(partition);
             metrics.set_leads(partition, lane.engine.leads());

@@ -321,13 +321,13 @@ impl TransactionWaits<'_> {
     }
 }
 
-/// Leads were forgotten: silent for too long, or too many.
+/// Leads were forgotten because there were too many.
 #[derive(Debug)]
 pub struct LeadsForgotten {
     /// How many; nothing is told of none.
     pub count: usize,
-    /// The bound of a partition that they were above; `None` if they were silent for `forget_after`.
-    pub most: Option<usize>,
+    /// The bound of a partition that they were above.
+    pub most: usize,
 }
 
 impl LeadsForgotten {
@@ -336,13 +336,8 @@ impl LeadsForgotten {
         if self.count == 0 {
             return;
         }
-        metrics.forgotten(self.most.map_or("silent", |_| "max_leads"), self.count as u64);
-        match self.most {
-            Some(most) => warn!(
-                "a partition has more than max_leads ({most}) leads: {} that were silent for longest are forgotten",
-                self.count
-            ),
-            None => info!("{} leads that were silent for forget_after are forgotten", self.count),
-        }
+        metrics.forgotten(self.count as u64);
+        let Self { count, most } = self;
+        warn!("a partition has more than max_leads ({most}) leads: {count} that were silent for longest are forgotten");
     }
 }

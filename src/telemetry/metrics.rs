@@ -42,7 +42,7 @@ struct Inner {
     foreign_keys: Counter,
     offsets_lost: Counter,
     aborts: Counter,
-    forgotten: Counters,
+    forgotten: Counter,
     deliveries: Counters,
     delivery_attempts: Counters,
     deliveries_in_flight: Gauges,
@@ -88,7 +88,7 @@ impl Metrics {
             offsets_lost: Counter::default(), aborts: Counter::default(), deliveries: Counters::default(),
             delivery_attempts: Counters::default(), deliveries_in_flight: Gauges::default(), event_to_alert: waiting(),
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
-            leads: Gauges::default(), lag: Gauges::default(), forgotten: Counters::default(),
+            leads: Gauges::default(), lag: Gauges::default(), forgotten: Counter::default(),
         };
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         let r = &mut inner.registry;
@@ -100,7 +100,7 @@ impl Metrics {
         r.register("foreign_keys", "Records whose key is not the key of their lead", inner.foreign_keys.clone());
         r.register("offsets_lost", "Records that retention removed before they were read", inner.offsets_lost.clone());
         r.register("aborts", "Commit rounds that were aborted and done again", inner.aborts.clone());
-        r.register("leads_forgotten", "Leads that were forgotten: silent for forget_after, or above max_leads", inner.forgotten.clone());
+        r.register("leads_forgotten", "Leads that were forgotten because a partition had more than max_leads", inner.forgotten.clone());
         r.register("deliveries", "Deliveries by their terminal state", inner.deliveries.clone());
         r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
         r.register("delivery_in_flight", "Attempts to deliver that are under way", inner.deliveries_in_flight.clone());
@@ -147,8 +147,8 @@ impl Metrics {
         &self.0.foreign_keys
     }
 
-    pub(super) fn forgotten(&self, reason: &str, leads: u64) {
-        counter(&self.0.forgotten, vec![("reason", reason.to_owned())]).inc_by(leads);
+    pub(super) fn forgotten(&self, leads: u64) {
+        self.0.forgotten.inc_by(leads);
     }
 
     pub(super) fn offsets_lost(&self) -> &Counter<u64, AtomicU64> {
