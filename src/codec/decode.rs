@@ -2,7 +2,7 @@
 
 use super::envelope::{Envelope, Text};
 use super::format::{self, Format, Marks, Outer};
-use super::plan::{self, Plan, Source};
+use super::plan::{self, Plan, Readers, Source};
 use super::scan::Fault;
 use super::tree::{Sprout, Tree};
 use super::walk::{Found, walk};
@@ -28,6 +28,7 @@ pub struct Decoder {
     outer: Outer,
     /// Those of the table, then those that only the lead's key reads.
     plans: Box<[Plan]>,
+    readers: Readers,
     /// How many of the plans are of the table.
     fields: usize,
     /// Indices of the plans for the lead's key, the first present one counts.
@@ -69,10 +70,12 @@ impl Decoder {
             })
         };
         let lead_key = lead_key.iter().map(&mut index).collect();
+        let plans: Box<[Plan]> = paths.iter().map(|path| Plan::new(path, &tree)).collect();
         Self {
             marks: Marks::new(&tree),
             outer: Outer::new(&tree),
-            plans: paths.iter().map(|path| Plan::new(path, &tree)).collect(),
+            readers: Readers::new(&plans, &tree),
+            plans,
             fields: fields.paths().len(),
             lead_key,
             tree,
@@ -124,9 +127,11 @@ impl Decoder {
         let kind = kind.or_else(|| source.says(type_slot).map(|_| Kind::Track));
         // Of an event without a kind only the lead is looked at, for the dead letter.
         let fields_kind = kind.unwrap_or(Kind::Track);
+        let readers = self.readers.of(&source);
         self.slots.clear();
-        for plan in &self.plans {
-            self.slots.push(source.get(plan, fields_kind));
+        for (number, plan) in self.plans.iter().enumerate() {
+            let may_be_there = readers & Readers::bit(number) != 0;
+            self.slots.push(if may_be_there { source.get(plan, fields_kind) } else { Slot::default() });
         }
         if let Some(name) =
             self.slots.get_mut(usize::from(FieldTable::NAME.0)).filter(|slot| slot.shape == Shape::Absent)

@@ -14,8 +14,9 @@ const BYTES: usize = 24;
 /// Guesses for all objects of a tree. Reused from record to record.
 #[derive(Debug, Default)]
 pub(super) struct Guesses {
-    /// [`MEMBERS`] for each object.
-    all: Vec<Guess>,
+    /// [`MEMBERS`] for each object; two for each, as events of two kinds come in turns. The one that was made last is the
+    /// first.
+    all: Vec<[Guess; 2]>,
 }
 
 /// One member's beginning.
@@ -31,11 +32,10 @@ struct Guess {
 impl Guesses {
     /// Makes room for this many objects, once.
     pub(super) fn resize(&mut self, objects: usize) {
-        self.all.resize(objects * MEMBERS, Guess::default());
+        self.all.resize(objects * MEMBERS, Default::default());
     }
 
-    /// Where the value of an object's member begins and which child it is, if the text here is what was there the last
-    /// time.
+    /// Where the value of an object's member begins and which child it is, if the text here is what was there lately.
     #[inline(always)]
     pub(super) fn look(
         &self,
@@ -44,25 +44,34 @@ impl Guesses {
         bytes: &[u8],
         at: usize,
     ) -> Option<(usize, Option<NodeId>)> {
-        let guess = self.all.get(object * MEMBERS + member % MEMBERS)?;
+        let guesses = self.all.get(object * MEMBERS + member % MEMBERS)?;
         let text = words(bytes.get(at..)?.first_chunk()?);
-        let differs = (text[0] ^ guess.text[0]) & guess.mask[0]
-            | (text[1] ^ guess.text[1]) & guess.mask[1]
-            | (text[2] ^ guess.text[2]) & guess.mask[2];
-        (differs == 0 && guess.len != 0).then_some((at + guess.len, guess.child))
+        let guess = guesses.iter().find(|guess| guess.is_right(text))?;
+        Some((at + guess.len, guess.child))
     }
 
     /// Remembers the member that was there instead.
     #[cold]
     pub(super) fn learn(&mut self, object: usize, member: usize, text: &[u8], child: Option<NodeId>) {
         let place = object * MEMBERS + member % MEMBERS;
-        let (Some(guess), true) = (self.all.get_mut(place), text.len() <= BYTES) else {
+        let (Some(guesses), true) = (self.all.get_mut(place), text.len() <= BYTES) else {
             return;
         };
         let (mut padded, mut mask) = ([0; BYTES], [0; BYTES]);
         padded[..text.len()].copy_from_slice(text);
         mask[..text.len()].fill(0xff);
-        *guess = Guess { text: words(&padded), mask: words(&mask), len: text.len(), child };
+        guesses[1] = guesses[0];
+        guesses[0] = Guess { text: words(&padded), mask: words(&mask), len: text.len(), child };
+    }
+}
+
+impl Guess {
+    #[inline(always)]
+    fn is_right(&self, text: [u64; 3]) -> bool {
+        let differs = (text[0] ^ self.text[0]) & self.mask[0]
+            | (text[1] ^ self.text[1]) & self.mask[1]
+            | (text[2] ^ self.text[2]) & self.mask[2];
+        differs == 0 && self.len != 0
     }
 }
 

@@ -5,9 +5,11 @@
 //! bytes that were written.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -84,9 +86,11 @@ struct Header<'a> {
 /// Reads one line, without its line feed. Total: a line that is no captured record is an event alone, and the decoder
 /// says what is wrong with it.
 pub fn read(line: &[u8]) -> Line<'_> {
+    /// Made once: it takes longer to make than to use.
+    static RECORD: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\"record\""));
     let alone = || Line { value: Some(Cow::Borrowed(line)), ..Line::default() };
     // An event alone is the usual case, and seldom says "record" anywhere.
-    if memchr::memmem::find(line, b"\"record\"").is_none() {
+    if RECORD.find(line).is_none() {
         return alone();
     }
     let text = std::str::from_utf8(line).ok();

@@ -152,6 +152,37 @@ impl Plan {
     }
 }
 
+/// Which plans read a node: most fields are absent of most records, and their places need no look.
+#[derive(Debug)]
+pub(super) struct Readers(Box<[u64]>);
+
+impl Readers {
+    /// Of these plans, whose places are in the tree.
+    pub(super) fn new(plans: &[Plan], tree: &Tree) -> Self {
+        let mut readers = vec![0; tree.len()];
+        for (number, plan) in plans.iter().enumerate() {
+            for place in plan.places.iter().chain(&plan.address) {
+                for node in [Some(place.node), place.inner].into_iter().flatten() {
+                    readers[usize::from(node)] |= Self::bit(number);
+                }
+            }
+        }
+        Self(readers.into())
+    }
+
+    /// The bit of a plan; with more than 64 plans some share one.
+    pub(super) fn bit(number: usize) -> u64 {
+        1 << (number % 64)
+    }
+
+    /// The bits of all plans that may find something.
+    #[inline]
+    pub(super) fn of(&self, source: &Source<'_, '_>) -> u64 {
+        let own = source.found.touched().iter().filter_map(|node| node.checked_sub(source.root));
+        own.fold(0, |bits, node| bits | self.0[usize::from(node)])
+    }
+}
+
 /// The text of one record, what was found in it, and the node under which the event's own JSON lies.
 #[derive(Debug)]
 pub(super) struct Source<'a, 'b> {

@@ -24,6 +24,13 @@ pub(super) struct Found {
     key: String,
 }
 
+impl Found {
+    /// Every node that the record has a value for, and perhaps some that it has none for.
+    pub(super) fn touched(&self) -> &[NodeId] {
+        &self.touched
+    }
+}
+
 /// Reads a whole record. `out` is replaced; after a fault it holds what was found before it.
 pub(super) fn walk(text: &str, tree: &Tree, out: &mut Found) -> Result<(), Fault> {
     out.values.resize(tree.len(), Slot::default());

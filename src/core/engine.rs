@@ -10,7 +10,7 @@ use super::alert::Alert;
 use super::announcement;
 use super::condition::{Moment, Question};
 pub use super::decision::{Decision, Outcome, Verdict};
-use super::event::{Event, Value};
+use super::event::Event;
 use super::ids::Origin;
 use super::lead::{Episode, Lead, Mark};
 use super::leads::Leads;
@@ -235,7 +235,7 @@ impl Engine {
             return Outcome::Ignored(by as u16);
         }
         rules.index.find(event, &mut scratch.signals, &mut scratch.text);
-        let carried = |(_, of): &(u16, &Trait)| !matches!(event.fields.get(of.field), Value::Absent);
+        let carried = |(_, of): &(u16, &Trait)| event.fields.has(of.field);
         scratch.traits.clear();
         scratch.traits.extend((0..).zip(&rules.traits).filter(carried).map(|(number, _)| number));
         if scratch.signals.is_empty() && scratch.traits.is_empty() {

@@ -259,6 +259,11 @@ impl<'a> Fields<'a> {
         self.slots.get(usize::from(id.0)).map_or(Value::Absent, |slot| self.value(*slot))
     }
 
+    /// Whether a field has a value.
+    pub fn has(&self, id: FieldId) -> bool {
+        self.slots.get(usize::from(id.0)).is_some_and(|slot| slot.shape != Shape::Absent)
+    }
+
     /// A field's text, if it is text or a number.
     pub fn text_of(&self, id: FieldId) -> Option<&'a str> {
         self.slots.get(usize::from(id.0)).and_then(|slot| self.text_at(*slot))

@@ -1,6 +1,6 @@
 //! Identities: of an alert, of an event in a lead's memory, and of a place in a partition.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,10 +69,15 @@ pub enum Origin {
 impl Origin {
     /// The coordinates of one record, as every output prints them.
     pub fn source(&self, position: i64) -> String {
-        match self {
-            Self::Topic { topic, partition } => format!("{topic}/{partition}@{position}"),
-            Self::File { path } => format!("{path}:{position}"),
-        }
+        let (Self::Topic { topic: name, .. } | Self::File { path: name }) = self;
+        // Room for a partition's and an offset's usual digits: an alert has several of these.
+        let mut source = String::with_capacity(name.len() + 24);
+        let written = match self {
+            Self::Topic { topic, partition } => write!(source, "{topic}/{partition}@{position}"),
+            Self::File { path } => write!(source, "{path}:{position}"),
+        };
+        written.expect("a string takes all text");
+        source
     }
 }
 

@@ -25,6 +25,11 @@ impl Filter {
         Self { on: spec.on, fields: fields.map(|(path, matcher)| (table.id(path.clone()), matcher.clone())).collect() }
     }
 
+    /// Whether one test of one field decides, beside the kind.
+    fn has_one_test(&self) -> bool {
+        matches!(&*self.fields, [(_, matcher)] if matcher.tests.len() == 1)
+    }
+
     /// Every part holds.
     pub fn takes(&self, event: &Event<'_>) -> bool {
         self.on.is_none_or(|kind| kind == event.kind)
@@ -58,18 +63,26 @@ struct FieldIndex {
 
 /// Texts in lower case and the filters that each leads to.
 #[derive(Debug, Default)]
-struct Table(HashTable<(Box<str>, Vec<u16>)>);
+struct Table(HashTable<(Box<str>, Vec<Candidate>)>);
+
+/// A filter that a text leads to.
+#[derive(Clone, Copy, Debug)]
+struct Candidate {
+    filter: u16,
+    /// Whether the filter asks for nothing else.
+    is_sure: bool,
+}
 
 impl Table {
-    fn add(&mut self, text: &str, filter: u16) {
+    fn add(&mut self, text: &str, candidate: Candidate) {
         let hash = |text: &str| xxh3_64(text.as_bytes());
         let entry = self.0.entry(hash(text), |(known, _)| **known == *text, |(known, _)| hash(known));
-        entry.or_insert_with(|| (text.into(), Vec::new())).into_mut().1.push(filter);
+        entry.or_insert_with(|| (text.into(), Vec::new())).into_mut().1.push(candidate);
     }
 
-    fn get(&self, text: &[u8]) -> &[u16] {
+    fn get(&self, text: &[u8]) -> &[Candidate] {
         let found = self.0.find(xxh3_64(text), |(known, _)| known.as_bytes() == text);
-        found.map_or(&[], |(_, filters)| filters)
+        found.map_or(&[], |(_, candidates)| candidates)
     }
 }
 
@@ -98,11 +111,15 @@ impl Index {
     pub fn find(&self, event: &Event<'_>, found: &mut Vec<u16>, scratch: &mut String) {
         found.clear();
         let kind = &self.kinds[event.kind as usize];
+        let takes = |number: u16| self.filters[usize::from(number)].takes(event);
         for index in &kind.fields {
-            index.candidates(event.fields.get(index.field), found, scratch);
+            index.candidates(event.fields.get(index.field), scratch, &mut |candidate| {
+                if candidate.is_sure || takes(candidate.filter) {
+                    found.push(candidate.filter);
+                }
+            });
         }
-        found.extend_from_slice(&kind.others);
-        found.retain(|number| self.filters[usize::from(*number)].takes(event));
+        found.extend(kind.others.iter().copied().filter(|number| takes(*number)));
         if found.len() > 1 {
             found.sort_unstable();
             found.dedup();
@@ -112,15 +129,16 @@ impl Index {
 
 impl KindIndex {
     fn add(&mut self, filter: &Filter, number: u16) {
+        let candidate = Candidate { filter: number, is_sure: filter.has_one_test() };
         match lead(filter) {
             Lead::Whole(field, texts) => {
                 let index = self.field(field);
-                texts.into_iter().for_each(|text| index.whole.add(text, number));
+                texts.into_iter().for_each(|text| index.whole.add(text, candidate));
             }
             Lead::Prefix(field, prefixes) => {
                 let index = self.field(field);
                 for prefix in prefixes {
-                    index.prefixes.add(prefix, number);
+                    index.prefixes.add(prefix, candidate);
                     if !index.lengths.contains(&prefix.len()) {
                         index.lengths.push(prefix.len());
                     }
@@ -169,33 +187,37 @@ fn lead(filter: &Filter) -> Lead<'_> {
 }
 
 impl FieldIndex {
-    fn candidates(&self, value: Value<'_>, found: &mut Vec<u16>, scratch: &mut String) {
+    /// Calls `found` for each filter that the value leads to; a list may lead to one more than once.
+    fn candidates(&self, value: Value<'_>, scratch: &mut String, found: &mut impl FnMut(Candidate)) {
         if let Value::List(list) = value {
             // The items of a list are never lists, so this goes one level deep.
-            list.items().for_each(|item| self.candidates(item, found, scratch));
+            list.items().for_each(|item| self.candidates(item, scratch, found));
             return;
         }
         let Some(text) = matching::plain(value) else {
             return;
         };
-        lower(&text, scratch);
-        let text = scratch.as_bytes();
-        found.extend_from_slice(self.whole.get(text));
+        let text = lower(&text, scratch).as_bytes();
+        self.whole.get(text).iter().copied().for_each(&mut *found);
         for length in &self.lengths {
             if let Some(head) = text.get(..*length) {
-                found.extend_from_slice(self.prefixes.get(head));
+                self.prefixes.get(head).iter().copied().for_each(&mut *found);
             }
         }
     }
 }
 
-/// Unicode lower case, without a new allocation where the text is ASCII.
-fn lower(text: &str, into: &mut String) {
-    into.clear();
-    if text.is_ascii() {
-        into.push_str(text);
-        into.make_ascii_lowercase();
-    } else {
-        into.push_str(&text.to_lowercase());
+/// Unicode lower case, without a copy where the text is that already.
+fn lower<'a>(text: &'a str, scratch: &'a mut String) -> &'a str {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return text;
     }
+    scratch.clear();
+    if text.is_ascii() {
+        scratch.push_str(text);
+        scratch.make_ascii_lowercase();
+    } else {
+        scratch.push_str(&text.to_lowercase());
+    }
+    scratch
 }

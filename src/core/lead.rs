@@ -110,6 +110,16 @@ pub(super) struct Label {
     pub end: u32,
 }
 
+impl Label {
+    fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 impl Lead {
     /// Forgets everything.
     pub fn clear(&mut self) {
@@ -156,7 +166,9 @@ impl Lead {
 
     fn label(&mut self, label: &str) -> u16 {
         let label = cut(label, MAX_LABEL);
-        let known = self.labels.iter().position(|known| self.text[known.start as usize..known.end as usize] == *label);
+        // Most differ in length already: their text is not looked at.
+        let is_it = |known: &Label| known.len() == label.len() && self.text[known.range()] == *label;
+        let known = self.labels.iter().position(is_it);
         index(known.unwrap_or_else(|| {
             let start = offset(self.text.len());
             self.text.push_str(label);
@@ -167,8 +179,7 @@ impl Lead {
 
     /// What evidence calls an event.
     pub fn label_of(&self, event: &Remembered) -> &str {
-        let label = self.labels[usize::from(event.label)];
-        &self.text[label.start as usize..label.end as usize]
+        &self.text[self.labels[usize::from(event.label)].range()]
     }
 
     /// The events of one count, oldest first.

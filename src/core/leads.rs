@@ -111,9 +111,12 @@ impl Entry {
 }
 
 /// A little room, so that a growing lead does not move at each commit: what the allocator would round up to anyway. Its
-/// blocks are multiples of 16 bytes of which it keeps 8; asking for multiples of 16 would waste 8 bytes a lead.
+/// blocks are multiples of 16 bytes of which it keeps 8; asking for multiples of 16 would waste 8 bytes a lead. A long
+/// state's length changes with its labels: with an eighth more it stays where it is.
 fn roomy(used: usize) -> usize {
-    (used + 8).next_multiple_of(16) - 8
+    const LONG: usize = 512;
+    let spare = if used > LONG { used / 8 } else { 0 };
+    (used + spare + 8).next_multiple_of(16) - 8
 }
 
 fn hash(key: &[u8]) -> u64 {
@@ -205,7 +208,7 @@ impl Leads {
     fn empty_hand(&mut self) -> usize {
         let busy = self.changed.len() + self.staged.len();
         // One of five that are asked can go, the second time round at the latest.
-        while self.hands.len() >= self.most_hands() + busy + busy / 4 {
+        while self.hands.len() >= self.most_hands(busy) {
             let at = self.next % self.hands.len();
             self.next = at + 1;
             let hand = &mut self.hands[at];
@@ -221,8 +224,10 @@ impl Leads {
         self.hands.len() - 1
     }
 
-    fn most_hands(&self) -> usize {
-        self.usual + (self.len() / LEADS_FOR_ONE_IN_HAND).clamp(FEWEST_IN_HAND, MOST_IN_HAND)
+    /// How many hands there may be while so many leads, or the usual number, wait for a commit.
+    fn most_hands(&self, busy: usize) -> usize {
+        let busy = self.usual.max(busy);
+        busy + busy / 4 + (self.len() / LEADS_FOR_ONE_IN_HAND).clamp(FEWEST_IN_HAND, MOST_IN_HAND)
     }
 
     /// The lead in hand.
@@ -323,9 +328,11 @@ impl Leads {
         self.shrink();
     }
 
-    /// A round that touched unusually many leads took many hands: those above the usual number go, not all at once.
+    /// A round that touched unusually many leads took many hands: those far above the usual number go, not all at once.
+    /// A few more than usual stay: the next large round would only make them anew.
     fn shrink(&mut self) {
-        let surplus = self.hands.len().saturating_sub(self.most_hands() + self.usual / 4);
+        let most = self.most_hands(0);
+        let surplus = self.hands.len().saturating_sub(most + most / 4);
         for _ in 0..surplus.div_ceil(16) {
             match self.hands.last() {
                 Some(hand) if !hand.changed && !hand.staged => {}
@@ -472,11 +479,12 @@ mod tests {
         assert!(leads.hands.len() >= 5000, "what has changed stays in hand");
         commit(&mut leads);
         (0..500).for_each(|_| commit(&mut leads));
-        assert_eq!(leads.hands.len(), leads.most_hands(), "and goes when it is at rest");
+        let left = leads.hands.len();
+        assert_eq!(left, FEWEST_IN_HAND + FEWEST_IN_HAND / 4, "and goes when it is at rest, but for a few");
         for n in (0..5000).step_by(7) {
             assert_eq!(times(&mut leads, &format!("lead-{n}")), [n]);
         }
-        assert_eq!(leads.hands.len(), leads.most_hands(), "looking takes no more hands");
+        assert_eq!(leads.hands.len(), left, "looking takes no more hands");
     }
 
     proptest::proptest! {

@@ -14,12 +14,12 @@ pub const RECENT_IDS: usize = 16;
 pub const LISTED_CONTRIBUTIONS: usize = 8;
 
 /// Leads of a partition that stay in hand beside those that wait for a commit: one of 64, at 1.5 KiB each a tenth of what
-/// the leads at rest take; at least a busy site's visitors of one moment, at most 3 MiB.
+/// the leads at rest take; at least a busy site's visitors of one moment, at most 1.5 MiB.
 pub const LEADS_FOR_ONE_IN_HAND: usize = 64;
 /// See [`LEADS_FOR_ONE_IN_HAND`].
 pub const FEWEST_IN_HAND: usize = 256;
 /// See [`LEADS_FOR_ONE_IN_HAND`].
-pub const MOST_IN_HAND: usize = 2048;
+pub const MOST_IN_HAND: usize = 1024;
 
 /// Bytes of text that a lead in hand may gather beyond twice what it needs, before it is written anew.
 pub const LOOSE_TEXT: usize = 4096;
