@@ -1,0 +1,80 @@
+//! What an engine does between steps: commits, undoes, takes stored leads in, forgets.
+
+use super::super::names::{Names, Translation};
+use super::super::snapshot;
+use super::{Engine, Scratch};
+
+/// Bytes that are no lead's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreadable;
+
+impl Engine {
+    /// Leads that have changed since the last [`Self::stage`].
+    pub fn changed(&self) -> usize {
+        self.leads.changed()
+    }
+
+    /// Forgets leads if there are more than `most`, those silent for longest first; answers with their number.
+    pub fn keep_at_most(&mut self, most: usize) -> usize {
+        self.leads.keep_at_most(most)
+    }
+
+    /// Whether a commit has anything to write down.
+    pub fn has_changes(&self) -> bool {
+        self.leads.has_changes()
+    }
+
+    /// Gathers what has changed since the last call, for the next [`Self::commit`].
+    pub fn stage(&mut self) {
+        self.leads.stage();
+    }
+
+    /// The key and the state of each lead that the next [`Self::commit`] makes permanent; no state at all for one that
+    /// was erased. The numbers in it mean what [`Self::names`] says.
+    pub fn staged(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.leads.staged()
+    }
+
+    /// What the numbers in the leads' states mean.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// From the numbers of stored states to ours; `from` is what [`Self::names`] was when they were stored.
+    pub fn translation(&self, from: Names) -> Translation {
+        Translation::new(from, &self.names, &self.rules)
+    }
+
+    /// Drops a lead that was taken in as it was stored. Only for an engine that has not begun.
+    pub fn forget(&mut self, lead: &str) {
+        self.leads.put(lead, &[]);
+    }
+
+    /// Takes in a lead as it was stored. Only for an engine that has not begun.
+    ///
+    /// # Errors
+    /// [`Unreadable`]: these bytes are no lead's state. The engine is as before.
+    pub fn restore(&mut self, lead: &str, state: &[u8], from: &mut Translation) -> Result<(), Unreadable> {
+        // Only what can be read and has numbers that mean something is let in.
+        let Scratch { lead: read, state: bytes, .. } = &mut self.scratch;
+        snapshot::read(state, read).map_err(|_| Unreadable)?;
+        if from.apply(read, &mut self.names).map_err(|_| Unreadable)? {
+            bytes.clear();
+            snapshot::write(read, bytes);
+            self.leads.put(lead, bytes);
+        } else {
+            self.leads.put(lead, state);
+        }
+        Ok(())
+    }
+
+    /// Makes what is staged permanent: an abort after this does not undo it.
+    pub fn commit(&mut self) {
+        self.leads.commit();
+    }
+
+    /// Puts every lead back to where it was at the last [`Self::commit`].
+    pub fn roll_back(&mut self) {
+        self.leads.roll_back();
+    }
+}
