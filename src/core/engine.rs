@@ -212,6 +212,10 @@ impl Engine {
             return Outcome::Unmatched;
         }
         let grip = self.leads.take(lead);
+        // Without a clock it was erased before, and nobody has committed that yet.
+        if self.leads.lead(grip).clock.is_none() {
+            return Outcome::Unmatched;
+        }
         self.leads.lead(grip).clear();
         self.leads.note_change(grip);
         Outcome::Applied

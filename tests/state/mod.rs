@@ -1,0 +1,4 @@
+//! State that survives: restarts, aborts, edited rules, old and broken bytes, and the real thing on a broker.
+
+mod changelog;
+mod restart;
