@@ -14,6 +14,7 @@ use super::event::{Event, Value};
 use super::ids::Origin;
 use super::lead::{Episode, Lead, Mark};
 use super::leads::Leads;
+use super::limits::MAX_LEAD_KEY;
 use super::matching;
 use super::names::{Names, Translation};
 use super::rule::{RuleSet, Trait};
@@ -168,6 +169,9 @@ impl Engine {
         // Only what can be read and has numbers that mean something is let in.
         let Scratch { lead: read, state: bytes, .. } = &mut self.scratch;
         snapshot::read(state, read).map_err(|_| Unreadable)?;
+        if lead.len() > MAX_LEAD_KEY || !snapshot::is_sound(read) {
+            return Err(Unreadable);
+        }
         if from.apply(read, &mut self.names).map_err(|_| Unreadable)? {
             bytes.clear();
             snapshot::write(read, bytes);
@@ -316,8 +320,8 @@ fn touch(rules: &RuleSet, lead: &Lead, signals: &[u16], traits: &[u16], event: &
 /// Ends the open episodes of touched rules whose release condition is false: T has advanced, the event is not in yet.
 fn end_episodes(rules: &RuleSet, lead: &mut Lead, touched: &[u16], now: Timestamp) {
     for at in 0..lead.episodes.len() {
-        let Episode { rule, open, .. } = lead.episodes[at];
-        if open && touched.contains(&rule) {
+        let Episode { rule, open, spared_until, .. } = lead.episodes[at];
+        if open && touched.contains(&rule) && spared_until.is_none_or(|until| now > until) {
             let moment = Moment::new(rules, lead, now, &[]);
             let goes_on = moment.holds(&rules.rules[usize::from(rule)].when, Question::GoesOn);
             lead.episodes[at].open = goes_on;

@@ -112,6 +112,9 @@ pub struct StoredEpisode {
 pub fn read(key: &str, state: &[u8], names: &Names) -> Result<Stored, Unreadable> {
     let mut lead = Lead::default();
     snapshot::read(state, &mut lead).map_err(|_| Unreadable)?;
+    if !snapshot::is_sound(&lead) {
+        return Err(Unreadable);
+    }
     Translation::check(&lead, names).map_err(|_| Unreadable)?;
     let (mut suppressions, mut flags) = (BTreeMap::new(), BTreeMap::new());
     for mark in &lead.marks {

@@ -74,7 +74,7 @@ impl Stage {
     }
 }
 
-fn origin() -> Origin {
+pub fn origin() -> Origin {
     Origin::Topic { topic: "engagement".into(), partition: Partition(0) }
 }
 

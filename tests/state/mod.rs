@@ -2,3 +2,4 @@
 
 mod changelog;
 mod restart;
+mod rules;

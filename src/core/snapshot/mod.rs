@@ -9,11 +9,13 @@
 //! lead with five events about 175 bytes and not 215.
 
 mod read;
+mod sound;
 mod write;
 
 use super::event::Shape;
 
 pub(super) use read::read;
+pub(super) use sound::is_sound;
 pub(super) use write::write;
 
 const EVENTS: u8 = 1;
@@ -139,7 +141,7 @@ mod tests {
             lead.marks = marks.iter().map(|(hold, on, ms)| Mark { hold: *hold, on: *on, time: at(*ms) }).collect();
             lead.episodes = opened.iter().map(|(rule, (open, announced, id), last)| Episode {
                 rule: *rule, open: *open, announced: *announced, opened: at(3), time: at(4), id: *id,
-                last_announced: last.map(at),
+                last_announced: last.map(at), spared_until: last.filter(|ms| ms % 2 == 0).map(at),
             }).collect();
             comes_back(&lead);
         }

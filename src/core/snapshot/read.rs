@@ -143,9 +143,13 @@ fn read_episode(bytes: &mut Bytes<'_>) -> Result<Episode, Broken> {
         time: bytes.time()?,
         id: bytes.u64()?,
         last_announced: None,
+        spared_until: None,
     };
     if flags & 4 != 0 {
         episode.last_announced = Some(bytes.time()?);
+    }
+    if flags & 8 != 0 {
+        episode.spared_until = Some(bytes.time()?);
     }
     Ok(episode)
 }
@@ -172,7 +176,8 @@ fn read_wide(bytes: &[u8; WIDE_EVENT]) -> Remembered {
 }
 
 fn shape_of(code: u8) -> Option<Shape> {
-    SHAPES.get(usize::from(code)).copied()
+    // A remembered value has no second text.
+    SHAPES.get(usize::from(code)).copied().filter(|shape| *shape != Shape::Written)
 }
 
 /// Bytes that are left to read.

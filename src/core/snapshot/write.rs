@@ -195,14 +195,13 @@ fn write_value(lead: &Lead, slot: Slot, out: &mut Vec<u8>) {
 
 fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
     put16(out, episode.rule);
-    let flags = [episode.open, episode.announced, episode.last_announced.is_some()];
+    let times = [episode.last_announced, episode.spared_until];
+    let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some()];
     out.push((0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum());
     put_time(out, episode.opened);
     put_time(out, episode.time);
     out.extend_from_slice(&episode.id.to_le_bytes());
-    if let Some(last) = episode.last_announced {
-        put_time(out, last);
-    }
+    times.iter().flatten().for_each(|time| put_time(out, *time));
 }
 
 fn shape_code(shape: Shape) -> u8 {
