@@ -132,7 +132,7 @@ struct Shared {
 }
 
 /// A count whose ring starts anew: until `blind` has passed it knows less than happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FreshCount {
     /// What it counts.
     pub signal: String,
@@ -238,6 +238,7 @@ impl Translation {
         let known = |number: u16, len: usize| usize::from(number) < len;
         let fine = lead.rings.iter().all(|ring| known(ring.count, names.counts.len()))
             && lead.sums.iter().all(|(points, _)| known(*points, names.points.len()))
+            && lead.contributions.iter().all(|of| known(of.points, names.points.len()))
             && lead.traits.iter().all(|of| known(of.trait_, names.traits.len()))
             && lead.marks.iter().all(|mark| known(mark.hold, names.holds.len()))
             && lead.episodes.iter().all(|episode| known(episode.rule, names.rules.len()));

@@ -44,7 +44,7 @@ impl Stage {
         Self::with(Engine::new(Arc::clone(rules), origin()), lead_key)
     }
 
-    fn with(engine: Engine, lead_key: &[&str]) -> Self {
+    pub fn with(engine: Engine, lead_key: &[&str]) -> Self {
         let paths: Vec<FieldPath> = lead_key.iter().map(|name| path(name)).collect();
         let decoder = Decoder::new(engine.rules().fields(), &paths);
         Self { engine, decoder }
