@@ -55,7 +55,7 @@ impl Program {
         read(&self.folder.path().join("log"))
     }
 
-    fn logs(&self, text: &str) {
+    pub fn logs(&self, text: &str) {
         wait_for(&format!("{text:?} in the log"), DEADLINE, || self.log().contains(text).then_some(()));
     }
 

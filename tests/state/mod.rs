@@ -1,6 +1,6 @@
 //! State that survives: restarts, aborts, edited rules, old and broken bytes, and the real thing on a broker.
 
-mod changelog;
+pub mod changelog;
 mod hostile;
 mod restart;
 mod rules;
