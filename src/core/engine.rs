@@ -14,7 +14,6 @@ use super::event::{Event, Value};
 use super::ids::Origin;
 use super::lead::{Episode, Lead, Mark};
 use super::leads::Leads;
-use super::limits::MAX_LEAD_KEY;
 use super::matching;
 use super::names::{Names, Translation};
 use super::rule::{RuleSet, Trait};
@@ -117,7 +116,8 @@ impl Engine {
     pub fn new(rules: Arc<RuleSet>, origin: Origin) -> Self {
         let origin_hash = xxh3_64(origin.source(0).as_bytes());
         let names = Names::of(&rules);
-        Self { rules, origin, origin_hash, names, leads: Leads::default(), scratch: Scratch::default() }
+        let leads = Leads::new(names.labels.clone());
+        Self { rules, origin, origin_hash, names, leads, scratch: Scratch::default() }
     }
 
     /// The rules in force.
@@ -168,13 +168,10 @@ impl Engine {
     pub fn restore(&mut self, lead: &str, state: &[u8], from: &mut Translation) -> Result<(), Unreadable> {
         // Only what can be read and has numbers that mean something is let in.
         let Scratch { lead: read, state: bytes, .. } = &mut self.scratch;
-        snapshot::read(state, read).map_err(|_| Unreadable)?;
-        if lead.len() > MAX_LEAD_KEY || !snapshot::is_sound(read) {
-            return Err(Unreadable);
-        }
+        snapshot::admit(lead, state, from.labels(), read).map_err(|_| Unreadable)?;
         if from.apply(read, &mut self.names).map_err(|_| Unreadable)? {
             bytes.clear();
-            snapshot::write(read, bytes);
+            snapshot::write(read, &self.names.labels, bytes);
             self.leads.put(lead, bytes);
         } else {
             self.leads.put(lead, state);
@@ -216,10 +213,6 @@ impl Engine {
             return Outcome::Unmatched;
         }
         let grip = self.leads.take(lead);
-        // Without a clock it was erased before, and nobody has committed that yet.
-        if self.leads.lead(grip).clock.is_none() {
-            return Outcome::Unmatched;
-        }
         self.leads.lead(grip).clear();
         self.leads.note_change(grip);
         Outcome::Applied

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::labels;
 use super::lead::{Lead, Ring};
 use super::rule::{Condition, RuleSet};
 use super::spec::FilterSpec;
@@ -23,6 +24,8 @@ pub struct Names {
     pub(super) traits: Vec<String>,
     pub(super) holds: Vec<HoldName>,
     pub(super) rules: Vec<String>,
+    /// Labels that states say by number, ascending.
+    pub(super) labels: Vec<String>,
 }
 
 /// A count: so many of a signal within a time.
@@ -104,6 +107,7 @@ impl Names {
             traits: rules.traits.iter().map(|of| of.name.clone()).collect(),
             holds: suppress.chain(flags).collect(),
             rules: spec.rules.iter().map(|rule| rule.id.clone()).collect(),
+            labels: labels::known(spec),
         }
     }
 }
@@ -188,11 +192,16 @@ impl Translation {
             .collect()
     }
 
+    /// Labels that the stored states say by number.
+    pub(super) fn labels(&self) -> &[String] {
+        &self.from.labels
+    }
+
     /// Turns a lead's numbers into ours; `names` grows by those that the lead has and nobody knew. Answers whether
     /// anything changed.
     pub(super) fn apply(&mut self, lead: &mut Lead, names: &mut Names) -> Result<bool, Unknown> {
-        let mut changed = false;
         let from = &self.from;
+        let mut changed = from.labels != names.labels;
         for ring in &mut lead.rings {
             changed |= turn(&mut ring.count, &mut self.counts, &from.counts, &mut names.counts, CountName::is)?;
         }

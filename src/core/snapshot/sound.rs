@@ -3,13 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::super::lead::Lead;
+use super::super::limits::MAX_LEAD_KEY;
 use super::super::time::Timestamp;
+use super::{Broken, read};
 
 /// Members of one list; the engine adds to them, and a number of 16 bits has to be enough.
 const MOST: usize = 60_000;
 
+/// As [`read`], and lets in only what the engine could have written for this key.
+pub(in crate::core) fn admit(key: &str, bytes: &[u8], known: &[String], lead: &mut Lead) -> Result<(), Broken> {
+    read(bytes, known, lead)?;
+    (key.len() <= MAX_LEAD_KEY && is_sound(lead)).then_some(()).ok_or(Broken)
+}
+
 /// The clock is a time, nothing is newer, points are numbers, no list is too long, and nothing is said twice.
-pub(in crate::core) fn is_sound(lead: &Lead) -> bool {
+fn is_sound(lead: &Lead) -> bool {
     let Some(clock) = lead.clock.filter(|clock| clock.is_plausible()) else { return false };
     let past = |time: Timestamp| time <= clock;
     let sizes = [lead.events.len(), lead.labels.len(), lead.contributions.len(), lead.traits.len(), lead.sums.len()];
