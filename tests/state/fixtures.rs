@@ -90,7 +90,7 @@ fn write(folder: &Path) {
     let rules = compile(&fs::read_to_string(folder.join("rules.yaml")).expect("rules"));
     let mut stage = Stage::new(&rules, &["user_id"]);
     for (at, told) in told.iter().enumerate() {
-        stage.step(told, 5_000_000_000 * (at as usize % 2) + at);
+        stage.step(told, 5_000_000_000 * (at % 2) + at);
     }
     let mut changelog = Changelog::default();
     stage.engine.stage();
