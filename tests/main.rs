@@ -14,6 +14,7 @@ mod properties;
 mod python;
 mod readme;
 mod scenarios;
+mod state;
 mod supervise;
 mod tidy;
 mod twin;

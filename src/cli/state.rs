@@ -27,7 +27,8 @@ const ASK: Duration = Duration::from_secs(10);
 /// How long instances that were stopped may stay members of their group.
 const LEAVING: Duration = Duration::from_secs(60);
 
-/// Leads' states as the changelog has them, by key.
+/// Leads' states as the changelog has them, by key. One whose records had different keys may have a state in more than
+/// one partition.
 #[derive(Default)]
 struct Stock {
     leads: BTreeMap<(String, Partition), (NamesId, Vec<u8>)>,
@@ -53,25 +54,27 @@ pub fn dump(config: &Path, json: bool) -> u8 {
 /// Writes that a lead is to be erased, says what follows, and answers with the exit code.
 pub fn erase(config: &Path, lead: &str) -> u8 {
     with_stock(config, Some(lead), |settings, stock| {
-        let known = stock.leads.keys().next().map(|(_, partition)| *partition);
-        match feedback::erase(&settings.kafka, &settings.topics.feedback, lead, known) {
-            Ok(()) => {
-                say::lines(erased(settings, lead, known));
-                exit::DONE
-            }
-            Err(fault) => {
+        let known: Vec<Partition> = stock.leads.keys().map(|(_, partition)| *partition).collect();
+        // To all partitions when none is known.
+        let told: Vec<Option<Partition>> =
+            if known.is_empty() { vec![None] } else { known.iter().copied().map(Some).collect() };
+        for partition in told {
+            if let Err(fault) = feedback::erase(&settings.kafka, &settings.topics.feedback, lead, partition) {
                 say::line(fault);
-                exit::UNAVAILABLE
+                return exit::UNAVAILABLE;
             }
         }
+        say::lines(erased(settings, lead, &known));
+        exit::DONE
     })
 }
 
-fn erased(settings: &Settings, lead: &str, known: Option<Partition>) -> String {
+fn erased(settings: &Settings, lead: &str, known: &[Partition]) -> String {
     let (alerts, events) = (&settings.topics.alerts, &settings.topics.events);
-    let mut text = match known {
-        Some(partition) => format!("{lead:?} is being erased by whoever owns {events}/{partition}\n"),
-        None => format!("{lead:?} has no stored state; every owner of {events} was told to forget it\n"),
+    let places: Vec<String> = known.iter().map(|partition| format!("{events}/{partition}")).collect();
+    let mut text = match &places[..] {
+        [_, ..] => format!("{lead:?} is being erased by whoever owns {}\n", places.join(" and ")),
+        [] => format!("{lead:?} has no stored state; every owner of {events} was told to forget it\n"),
     };
     let _ = writeln!(
         text,
@@ -190,25 +193,34 @@ impl Stock {
             StateRecord::Lead { lead, names, state } if wanted(lead) => {
                 self.leads.insert((lead.to_owned(), partition), (names, state.to_vec()));
             }
-            StateRecord::Gone { lead } => {
+            StateRecord::Gone { lead } if wanted(lead) => {
                 self.leads.remove(&(lead.to_owned(), partition));
             }
-            StateRecord::Lead { .. } => {}
+            StateRecord::Lead { .. } | StateRecord::Gone { .. } => {}
         }
     }
 
-    fn stored(&self, lead: &str, partition: Partition, (id, state): &(NamesId, Vec<u8>)) -> Option<Stored> {
-        let names = self.names.get(&(partition, *id))?;
-        stored::read(lead, state, names).ok()
+    /// In words, or why not.
+    fn stored(
+        &self,
+        lead: &str,
+        partition: Partition,
+        (id, state): &(NamesId, Vec<u8>),
+    ) -> Result<Stored, &'static str> {
+        let names = self.names.get(&(partition, *id)).ok_or("its names are not on the changelog")?;
+        stored::read(lead, state, names).map_err(|_| "this is no state that hotlead wrote")
     }
 }
 
 fn print(stock: &Stock, json: bool) -> u8 {
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     for ((lead, partition), kept) in &stock.leads {
-        let Some(stored) = stock.stored(lead, *partition, kept) else {
-            say::line(format_args!("the state of {lead:?} cannot be read: its names are not on the changelog"));
-            return exit::SOFTWARE;
+        let stored = match stock.stored(lead, *partition, kept) {
+            Ok(stored) => stored,
+            Err(fault) => {
+                say::line(format_args!("the state of {lead:?} in partition {partition} cannot be read: {fault}"));
+                return exit::SOFTWARE;
+            }
         };
         let written = match json {
             true => {

@@ -59,6 +59,7 @@ pub(super) fn read_tree(root: &Node, text: &str, faults: &mut Faults) -> Option<
         read_signals: HashSet::new(),
         matchers: 0,
         patterns: 0,
+        remembered: 0,
         faults,
     };
     let signals = reader.named(&map, "signals", |reader, name, view| {
@@ -126,6 +127,8 @@ struct Reader<'a> {
     matchers: usize,
     /// Regexes so far.
     patterns: usize,
+    /// Times that all counts so far remember for a lead.
+    remembered: i64,
 }
 
 impl Reader<'_> {

@@ -114,7 +114,8 @@ impl Engine {
     pub fn new(rules: Arc<RuleSet>, origin: Origin) -> Self {
         let origin_hash = xxh3_64(origin.source(0).as_bytes());
         let names = Names::of(&rules);
-        Self { rules, origin, origin_hash, names, leads: Leads::default(), scratch: Scratch::default() }
+        let leads = Leads::new(names.labels.clone());
+        Self { rules, origin, origin_hash, names, leads, scratch: Scratch::default() }
     }
 
     /// The rules in force.
@@ -251,8 +252,8 @@ fn touch(rules: &RuleSet, lead: &Lead, signals: &[u16], traits: &[u16], event: &
 /// Ends the open episodes of touched rules whose release condition is false: T has advanced, the event is not in yet.
 fn end_episodes(rules: &RuleSet, lead: &mut Lead, touched: &[u16], now: Timestamp) {
     for at in 0..lead.episodes.len() {
-        let Episode { rule, open, .. } = lead.episodes[at];
-        if open && touched.contains(&rule) {
+        let Episode { rule, open, spared_until, .. } = lead.episodes[at];
+        if open && touched.contains(&rule) && spared_until.is_none_or(|until| now > until) {
             let moment = Moment::new(rules, lead, now, &[]);
             let goes_on = moment.holds(&rules.rules[usize::from(rule)].when, Question::GoesOn);
             lead.episodes[at].open = goes_on;

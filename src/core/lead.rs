@@ -65,6 +65,8 @@ pub(super) struct Episode {
     pub id: u64,
     /// The lead's clock at the last announcement, of this episode or an earlier one.
     pub last_announced: Option<Timestamp>,
+    /// Its condition was edited: up to this clock nobody can tell whether it is over.
+    pub spared_until: Option<Timestamp>,
 }
 
 /// A remembered trait.
@@ -310,7 +312,16 @@ impl Lead {
 
     /// The open episode of a rule; if there is none, the event of this time and id opens one now.
     pub fn open_episode(&mut self, rule: u16, now: Timestamp, time: Timestamp, id: u64) -> &mut Episode {
-        let new = Episode { rule, open: true, announced: false, opened: now, time, id, last_announced: None };
+        let new = Episode {
+            rule,
+            open: true,
+            announced: false,
+            opened: now,
+            time,
+            id,
+            last_announced: None,
+            spared_until: None,
+        };
         let known = self.episodes.iter().position(|episode| episode.rule == rule);
         let at = known.unwrap_or_else(|| {
             self.episodes.push(new);

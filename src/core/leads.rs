@@ -21,7 +21,7 @@ const AT_REST: u32 = u32::MAX;
 /// Leads by key.
 #[derive(Debug, Default)]
 pub(super) struct Leads {
-    places: HashTable<u32>,
+    places: HashTable<Place>,
     entries: Vec<Entry>,
     /// Entries of leads that are gone.
     free: Vec<u32>,
@@ -35,6 +35,15 @@ pub(super) struct Leads {
     next: usize,
     /// Leads that a commit put to rest lately.
     usual: usize,
+    /// Labels of which bytes say only the number.
+    labels: Vec<String>,
+}
+
+/// An entry as the table has it: with its hash, so that neither growth nor a near miss looks at the entry.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u32,
+    entry: u32,
 }
 
 /// The key's length in two bytes, the key, the state as of the last commit (nothing for a lead that is not committed
@@ -119,11 +128,21 @@ fn roomy(used: usize) -> usize {
     (used + spare + 8).next_multiple_of(16) - 8
 }
 
-fn hash(key: &[u8]) -> u64 {
-    xxh3_64(key)
+fn hash(key: &[u8]) -> u32 {
+    xxh3_64(key) as u32
+}
+
+/// The table looks at the highest bits and at the lowest.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 impl Leads {
+    /// None yet; of these labels, ascending, bytes say only the number.
+    pub fn new(labels: Vec<String>) -> Self {
+        Self { labels, ..Self::default() }
+    }
+
     /// Leads with state.
     pub fn len(&self) -> usize {
         self.places.len()
@@ -152,13 +171,18 @@ impl Leads {
         Grip(at)
     }
 
-    /// Whether there is such a lead.
+    /// Whether there is such a lead; one that was erased is gone before the commit.
     pub fn knows(&self, key: &str) -> bool {
-        self.find(hash(key.as_bytes()), key.as_bytes()).is_some()
+        let found = self.find(hash(key.as_bytes()), key.as_bytes());
+        found.is_some_and(|place| match self.entries[place as usize].hand {
+            AT_REST => true,
+            at => self.hands[at as usize].lead.clock.is_some(),
+        })
     }
 
-    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
-        self.places.find(hash, |place| self.entries[*place as usize].key() == key).copied()
+    fn find(&self, hash: u32, key: &[u8]) -> Option<u32> {
+        let same = |place: &Place| place.hash == hash && self.entries[place.entry as usize].key() == key;
+        self.places.find(spread(hash), same).map(|place| place.entry)
     }
 
     /// Puts a lead's committed state to rest, as the changelog has it; no state at all ends it.
@@ -174,7 +198,7 @@ impl Leads {
         }
     }
 
-    fn add(&mut self, hash: u64, key: &[u8], state: &[u8]) -> u32 {
+    fn add(&mut self, hash: u32, key: &[u8], state: &[u8]) -> u32 {
         let entry = Entry::of(key, state);
         let place = match self.free.pop() {
             Some(place) => {
@@ -186,8 +210,7 @@ impl Leads {
                 u32::try_from(self.entries.len() - 1).expect("limits keep the leads of a partition under 4 billion")
             }
         };
-        let entries = &self.entries;
-        self.places.insert_unique(hash, place, |place| self::hash(entries[*place as usize].key()));
+        self.places.insert_unique(spread(hash), Place { hash, entry: place }, |place| spread(place.hash));
         place
     }
 
@@ -197,7 +220,9 @@ impl Leads {
         let (entry, hand) = (&mut self.entries[place as usize], &mut self.hands[at]);
         match entry.state() {
             [] => hand.lead.clear(),
-            state => snapshot::read(state, &mut hand.lead).expect("the engine wrote this lead's state itself"),
+            state => {
+                snapshot::read(state, &self.labels, &mut hand.lead).expect("the engine wrote this lead's state itself")
+            }
         }
         entry.hand = at as u32;
         hand.place = Some(place);
@@ -243,8 +268,9 @@ impl Leads {
         }
         if hand.lead.is_loose() {
             let start = self.bytes.len();
-            snapshot::write(&hand.lead, &mut self.bytes);
-            snapshot::read(&self.bytes[start..], &mut hand.lead).expect("what was just written can be read");
+            snapshot::write(&hand.lead, &self.labels, &mut self.bytes);
+            snapshot::read(&self.bytes[start..], &self.labels, &mut hand.lead)
+                .expect("what was just written can be read");
             self.bytes.truncate(start);
         }
     }
@@ -266,12 +292,12 @@ impl Leads {
     /// The clock of each lead.
     fn clocks(&self) -> impl Iterator<Item = (Timestamp, u32)> {
         self.places.iter().map(|place| {
-            let entry = &self.entries[*place as usize];
+            let entry = &self.entries[place.entry as usize];
             let clock = match entry.hand {
                 AT_REST => snapshot::clock(entry.state()),
                 at => self.hands[at as usize].lead.clock,
             };
-            (clock.unwrap_or_default(), *place)
+            (clock.unwrap_or_default(), place.entry)
         })
     }
 
@@ -292,7 +318,7 @@ impl Leads {
             let start = self.bytes.len();
             // A lead without a clock is one that was erased.
             if hand.lead.clock.is_some() {
-                snapshot::write(&hand.lead, &mut self.bytes);
+                snapshot::write(&hand.lead, &self.labels, &mut self.bytes);
             }
             (hand.changed, hand.staged) = (false, true);
             let place = hand.place.expect("a changed lead is in hand");
@@ -364,7 +390,8 @@ impl Leads {
     }
 
     fn remove(&mut self, place: u32) {
-        let found = self.places.find_entry(hash(self.entries[place as usize].key()), |other| *other == place);
+        let hash = hash(self.entries[place as usize].key());
+        let found = self.places.find_entry(spread(hash), |other| other.entry == place);
         if let Ok(found) = found {
             found.remove();
         }

@@ -6,6 +6,10 @@ use super::time::Span;
 /// than 100.
 pub const MAX_RING: usize = 1024;
 
+/// Times that all counts of a file may remember for a lead: 400 KiB of state at the most. A lead's events are numbered with
+/// 16 bits, and those of counts that the file had once are carried along.
+pub const MAX_REMEMBERED: i64 = 20_000;
+
 /// Ids of the events applied last that a lead remembers besides those of its rings (design.md 3): retries of a producer
 /// come within a few events.
 pub const RECENT_IDS: usize = 16;

@@ -12,6 +12,7 @@ pub mod event;
 mod evidence;
 pub mod ids;
 mod index;
+mod labels;
 mod lead;
 mod leads;
 pub mod limits;

@@ -7,9 +7,14 @@
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::labels;
 use super::lead::{Lead, Ring};
-use super::rule::RuleSet;
+use super::rule::{Condition, RuleSet};
 use super::spec::FilterSpec;
+use super::time::Span;
+
+/// Names of one kind: a mark's number has 15 bits.
+const MOST_NAMES: usize = 1 << 15;
 
 /// A list for each kind of number: first what the rules in force say, then what only stored state knows.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +24,8 @@ pub struct Names {
     pub(super) traits: Vec<String>,
     pub(super) holds: Vec<HoldName>,
     pub(super) rules: Vec<String>,
+    /// Labels that states say by number, ascending.
+    pub(super) labels: Vec<String>,
 }
 
 /// A count: so many of a signal within a time.
@@ -100,6 +107,7 @@ impl Names {
             traits: rules.traits.iter().map(|of| of.name.clone()).collect(),
             holds: suppress.chain(flags).collect(),
             rules: spec.rules.iter().map(|rule| rule.id.clone()).collect(),
+            labels: labels::known(spec),
         }
     }
 }
@@ -115,6 +123,8 @@ pub struct Translation {
     rules: Vec<Option<u16>>,
     /// Counts of ours whose events other counts have seen as well.
     shared: Vec<Shared>,
+    /// Rules of ours with counts that the stored states do not have, and how long those are blind.
+    blind: Vec<(u16, Span)>,
 }
 
 /// A count of ours: the newest events of all these, by their old numbers, are its own.
@@ -125,7 +135,20 @@ struct Shared {
     old: Vec<u16>,
 }
 
-/// A number that its own list does not have.
+/// A count whose ring starts anew: until `blind` has passed it knows less than happened.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FreshCount {
+    /// What it counts.
+    pub signal: String,
+    /// So many …
+    pub at_least: u32,
+    /// … within this time.
+    pub within: Span,
+    /// Its window, and as much as events may be late.
+    pub blind: Span,
+}
+
+/// A number that its own list does not have, or one more than a list can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unknown;
 
@@ -149,38 +172,74 @@ impl Translation {
             holds: places(&from.holds, &names.holds, HoldName::eq),
             rules: places(&from.rules, &names.rules, String::eq),
             shared,
+            blind: blind(&from, names, rules),
             from,
         }
+    }
+
+    /// Counts of the rules whose signal none of the stored states has counted.
+    pub fn fresh<'a>(stored: impl Iterator<Item = &'a Self> + Clone, rules: &RuleSet) -> Vec<FreshCount> {
+        let names = Names::of(rules);
+        let seen = |own: &CountName| {
+            stored.clone().any(|stored| stored.from.counts.iter().any(|old| old.counts_the_same(own)))
+        };
+        let fresh = names.counts.into_iter().filter(|own| !seen(own));
+        fresh
+            .map(|CountName { signal, at_least, within_ms, .. }| {
+                let within = Span::from_millis(within_ms);
+                FreshCount { signal, at_least, within, blind: blind_for(within, rules) }
+            })
+            .collect()
+    }
+
+    /// Labels that the stored states say by number.
+    pub(super) fn labels(&self) -> &[String] {
+        &self.from.labels
     }
 
     /// Turns a lead's numbers into ours; `names` grows by those that the lead has and nobody knew. Answers whether
     /// anything changed.
     pub(super) fn apply(&mut self, lead: &mut Lead, names: &mut Names) -> Result<bool, Unknown> {
-        let mut changed = false;
         let from = &self.from;
+        let mut changed = from.labels != names.labels;
         for ring in &mut lead.rings {
-            changed |= turn(&mut ring.count, &mut self.counts, &from.counts, &mut names.counts)?;
+            changed |= turn(&mut ring.count, &mut self.counts, &from.counts, &mut names.counts, CountName::is)?;
         }
         for (points, _) in &mut lead.sums {
-            changed |= turn(points, &mut self.points, &from.points, &mut names.points)?;
+            changed |= turn(points, &mut self.points, &from.points, &mut names.points, PointsName::is)?;
         }
         for contribution in &mut lead.contributions {
-            changed |= turn(&mut contribution.points, &mut self.points, &from.points, &mut names.points)?;
+            let points = &mut contribution.points;
+            changed |= turn(points, &mut self.points, &from.points, &mut names.points, PointsName::is)?;
         }
         for known in &mut lead.traits {
-            changed |= turn(&mut known.trait_, &mut self.traits, &from.traits, &mut names.traits)?;
+            changed |= turn(&mut known.trait_, &mut self.traits, &from.traits, &mut names.traits, String::eq)?;
         }
         for mark in &mut lead.marks {
-            changed |= turn(&mut mark.hold, &mut self.holds, &from.holds, &mut names.holds)?;
+            changed |= turn(&mut mark.hold, &mut self.holds, &from.holds, &mut names.holds, HoldName::eq)?;
         }
         for episode in &mut lead.episodes {
-            changed |= turn(&mut episode.rule, &mut self.rules, &from.rules, &mut names.rules)?;
+            changed |= turn(&mut episode.rule, &mut self.rules, &from.rules, &mut names.rules, String::eq)?;
         }
         if changed || !self.shared.is_empty() {
             self.rings(lead);
             changed = true;
         }
-        Ok(changed)
+        Ok(changed | self.spare(lead))
+    }
+
+    /// A count that was edited knows less than happened: until it has seen its whole window, its rule's open episode
+    /// cannot be found over, and whoever is in one is not alerted again.
+    fn spare(&self, lead: &mut Lead) -> bool {
+        let Some(clock) = lead.clock else { return false };
+        let mut spared = false;
+        for episode in lead.episodes.iter_mut().filter(|episode| episode.open) {
+            if let Some((_, span)) = self.blind.iter().find(|(rule, _)| *rule == episode.rule) {
+                episode.spared_until = episode.spared_until.max(Some(clock + *span));
+                spared = true;
+            }
+        }
+        spared
     }
 
     /// Whether every number of a lead means something.
@@ -188,6 +247,7 @@ impl Translation {
         let known = |number: u16, len: usize| usize::from(number) < len;
         let fine = lead.rings.iter().all(|ring| known(ring.count, names.counts.len()))
             && lead.sums.iter().all(|(points, _)| known(*points, names.points.len()))
+            && lead.contributions.iter().all(|of| known(of.points, names.points.len()))
             && lead.traits.iter().all(|of| known(of.trait_, names.traits.len()))
             && lead.marks.iter().all(|mark| known(mark.hold, names.holds.len()))
             && lead.episodes.iter().all(|episode| known(episode.rule, names.rules.len()));
@@ -237,15 +297,63 @@ fn places<T>(from: &[T], to: &[T], is: impl Fn(&T, &T) -> bool) -> Vec<Option<u1
 }
 
 /// One number: known, or carried along from now on.
-fn turn<T: Clone>(number: &mut u16, places: &mut [Option<u16>], from: &[T], to: &mut Vec<T>) -> Result<bool, Unknown> {
+fn turn<T: Clone>(
+    number: &mut u16,
+    places: &mut [Option<u16>],
+    from: &[T],
+    to: &mut Vec<T>,
+    is: impl Fn(&T, &T) -> bool,
+) -> Result<bool, Unknown> {
     let old = usize::from(*number);
-    let place = places.get_mut(old).ok_or(Unknown)?;
-    let new = match *place {
+    let new = match *places.get(old).ok_or(Unknown)? {
         Some(new) => new,
         None => {
-            to.push(from[old].clone());
-            *place.insert((to.len() - 1) as u16)
+            let new = carried(&from[old], places, to, is)?;
+            places[old] = Some(new);
+            new
         }
     };
     Ok(std::mem::replace(number, new) != new)
+}
+
+/// The number of a name that the rules do not have: that which states in other names gave it meanwhile, or a new one.
+fn carried<T: Clone>(
+    name: &T,
+    places: &[Option<u16>],
+    to: &mut Vec<T>,
+    is: impl Fn(&T, &T) -> bool,
+) -> Result<u16, Unknown> {
+    let free = |at: &usize| is(&to[*at], name) && !places.contains(&Some(*at as u16));
+    match (0..to.len()).find(free) {
+        Some(at) => Ok(at as u16),
+        None if to.len() < MOST_NAMES => {
+            to.push(name.clone());
+            Ok((to.len() - 1) as u16)
+        }
+        None => Err(Unknown),
+    }
+}
+
+/// Rules with a count that the stored states do not have, and how long it is blind; the longest of each rule.
+fn blind(from: &Names, names: &Names, rules: &RuleSet) -> Vec<(u16, Span)> {
+    let is_new = |count: u16| !from.counts.iter().any(|old| old.is(&names.counts[usize::from(count)]));
+    let longest = |when: &Condition| {
+        let mut longest = None;
+        when.any(&mut |leaf| {
+            if let Condition::Count(count) = leaf
+                && is_new(*count)
+            {
+                let within = rules.counts[usize::from(*count)].window.within;
+                longest = longest.max(Some(blind_for(within, rules)));
+            }
+            false
+        });
+        longest
+    };
+    (0..).zip(&rules.rules).filter_map(|(number, rule)| Some((number, longest(&rule.when)?))).collect()
+}
+
+/// A count may be true up to `grace` after its window.
+fn blind_for(within: Span, rules: &RuleSet) -> Span {
+    Span::from_millis(within.as_millis() + rules.spec().grace.as_millis())
 }

@@ -24,7 +24,7 @@ pub fn decay(half_life: Option<Span>, age: Span) -> f64 {
 pub fn round(points: f64) -> Tenths {
     let millionths = libm::round(points * 1e6) as i64;
     let away = 50_000 * millionths.signum();
-    Tenths((millionths + away) / 100_000)
+    Tenths(millionths.saturating_add(away) / 100_000)
 }
 
 /// Points of one group with one half-life: a sum as of a moment, faded from there.

@@ -111,7 +111,7 @@ pub struct StoredEpisode {
 /// [`Unreadable`].
 pub fn read(key: &str, state: &[u8], names: &Names) -> Result<Stored, Unreadable> {
     let mut lead = Lead::default();
-    snapshot::read(state, &mut lead).map_err(|_| Unreadable)?;
+    snapshot::admit(key, state, &names.labels, &mut lead).map_err(|_| Unreadable)?;
     Translation::check(&lead, names).map_err(|_| Unreadable)?;
     let (mut suppressions, mut flags) = (BTreeMap::new(), BTreeMap::new());
     for mark in &lead.marks {

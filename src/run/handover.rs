@@ -19,19 +19,19 @@ pub(crate) struct Handover(Arc<DashMap<Partition, Left>>);
 #[derive(Debug)]
 struct Left {
     state: Kept,
-    /// The committed offset, of which it is the state.
-    next: Offset,
+    /// The committed offsets, of the events and of the feedback, of which it is the state.
+    next: (Offset, Option<Offset>),
     at: Instant,
 }
 
 impl Handover {
-    /// Leaves the state as of a committed offset.
-    pub(super) fn leave(&self, partition: Partition, state: Kept, next: Offset) {
+    /// Leaves the state as of committed offsets.
+    pub(super) fn leave(&self, partition: Partition, state: Kept, next: (Offset, Option<Offset>)) {
         self.0.insert(partition, Left { state, next, at: Instant::now() });
     }
 
-    /// The state of exactly this committed offset, if one of our workers left it.
-    pub(super) fn take(&self, partition: Partition, next: Offset) -> Option<Kept> {
+    /// The state of exactly these committed offsets, if one of our workers left it.
+    pub(super) fn take(&self, partition: Partition, next: (Offset, Option<Offset>)) -> Option<Kept> {
         let (_, left) = self.0.remove(&partition)?;
         (left.next == next).then_some(left.state)
     }

@@ -133,7 +133,8 @@ impl Lanes {
         for partition in partitions {
             if let Some(lane) = self.by_partition.remove(partition) {
                 let state = Kept { engine: lane.engine, named: lane.names.written };
-                handover.leave(*partition, state, Offset(lane.committed.get()));
+                let heard = lane.feedback_committed.map(|next| Offset(next.get()));
+                handover.leave(*partition, state, (Offset(lane.committed.get()), heard));
             }
         }
     }
@@ -270,11 +271,15 @@ mod tests {
         let (handover, here) = (Handover::default(), Partition(3));
         let mut first = lanes(Resolution::Committed(Offset(7)));
         first.close(&[here], &handover);
-        assert!(handover.take(here, Offset(8)).is_none(), "another offset is another state");
+        assert!(handover.take(here, (Offset(8), None)).is_none(), "another offset is another state");
+        let mut first = lanes(Resolution::Committed(Offset(7)));
+        first.get_mut(here).expect("ours").heard_up_to(Some(Offset(3)));
+        first.close(&[here], &handover);
+        assert!(handover.take(here, (Offset(7), Some(Offset(4)))).is_none(), "a lead may have been erased since");
         let mut first = lanes(Resolution::Committed(Offset(7)));
         first.get_mut(here).expect("ours").done(Offset(7));
         first.close(&[here], &handover);
-        assert!(handover.take(here, Offset(7)).is_some(), "what was not committed does not count");
-        assert!(handover.take(here, Offset(7)).is_none(), "once");
+        assert!(handover.take(here, (Offset(7), None)).is_some(), "what was not committed does not count");
+        assert!(handover.take(here, (Offset(7), None)).is_none(), "once");
     }
 }

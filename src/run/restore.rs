@@ -1,6 +1,6 @@
 //! Brings leads' state back from the changelog when a partition is taken over, while everything else goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use crate::codec::state::{self, NamesId, StateRecord};
 use crate::config::settings::Settings;
 use crate::core::engine::Engine;
 use crate::core::ids::{Offset, Origin, Partition};
-use crate::core::names::Translation;
+use crate::core::names::{FreshCount, Translation};
 use crate::core::rule::RuleSet;
 use crate::source::{ChangelogReader, Message, Polled, Resolution, SourceError, progress};
 use crate::telemetry::broker_log::BrokerLog;
-use crate::telemetry::events::{Restored, Restoring};
+use crate::telemetry::events::{CountBegun, Restored, Restoring};
 
 /// The longest that one look at the changelog may take: rebalances and other partitions wait so long.
 const LOOK: Duration = Duration::from_millis(20);
@@ -27,6 +27,8 @@ pub(super) struct Restore {
     topic: String,
     parts: BTreeMap<Partition, Part>,
     told: Instant,
+    /// Counts that start anew and were told: once is enough for all partitions.
+    begun: BTreeSet<FreshCount>,
 }
 
 struct Part {
@@ -52,7 +54,7 @@ impl Restore {
     pub(super) fn new(settings: &Settings, log: &BrokerLog) -> Result<Self, SourceError> {
         let topic = settings.topics.state.clone();
         let reader = ChangelogReader::new(&settings.kafka, &topic, log)?;
-        Ok(Self { reader, topic, parts: BTreeMap::new(), told: Instant::now() })
+        Ok(Self { reader, topic, parts: BTreeMap::new(), told: Instant::now(), begun: BTreeSet::new() })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -128,6 +130,13 @@ impl Restore {
                 continue;
             };
             let named = translations.contains_key(&state::names(engine.names()).0);
+            if !translations.is_empty() {
+                for count in Translation::fresh(translations.values(), engine.rules()) {
+                    if self.begun.insert(count.clone()) {
+                        CountBegun(&count).tell();
+                    }
+                }
+            }
             let took = started.elapsed();
             Restored { partition, records, leads: engine.leads(), took }.tell();
             done.push(Done { partition, begin, engine, named, took });

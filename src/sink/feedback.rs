@@ -1,9 +1,12 @@
 //! What operators say about leads, written to the feedback topic.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use crate::config::settings::Kafka;
 use crate::core::ids::Partition;
@@ -22,7 +25,9 @@ pub fn erase(kafka: &Kafka, topic: &str, lead: &str, known: Option<Partition>) -
         config.set(name, value);
     }
     config.set("enable.idempotence", "true");
-    let producer: BaseProducer = config.create().map_err(|error| format!("the producer refuses: {error}"))?;
+    let failed = Failed::default();
+    let producer: BaseProducer<Failed> =
+        config.create_with_context(failed.clone()).map_err(|error| format!("the producer refuses: {error}"))?;
     let partitions = match known {
         Some(partition) => vec![partition.0],
         None => {
@@ -38,5 +43,25 @@ pub fn erase(kafka: &Kafka, topic: &str, lead: &str, known: Option<Partition>) -
         let record = BaseRecord::to(topic).partition(partition).key(lead).payload(&value);
         producer.send(record).map_err(|(error, _)| format!("topic {topic}: {error}"))?;
     }
-    producer.flush(WAIT).map_err(|error| format!("topic {topic}: {error}"))
+    producer.flush(WAIT).map_err(|error| format!("topic {topic}: {error}"))?;
+    match failed.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(fault) => Err(format!("topic {topic}: {fault}")),
+        None => Ok(()),
+    }
+}
+
+/// What the brokers said of a record that they did not take.
+#[derive(Clone, Default)]
+struct Failed(Arc<Mutex<Option<String>>>);
+
+impl ClientContext for Failed {}
+
+impl ProducerContext for Failed {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+        }
+    }
 }

@@ -7,6 +7,7 @@ use tracing::{debug, error, info, warn};
 use super::Metrics;
 use super::log::lead_hash;
 use crate::core::ids::{Offset, Partition};
+use crate::core::names::FreshCount;
 
 /// The brokers do not answer, or refuse us; we will ask again.
 #[derive(Debug)]
@@ -103,6 +104,18 @@ impl Restored {
             let (partition, records, leads) = (self.partition, self.records, self.leads);
             info!(%partition, records, leads, took = ?self.took, "state restored");
         }
+    }
+}
+
+/// A count of the rules in force that the stored state knows nothing of: the file was edited.
+#[derive(Debug)]
+pub struct CountBegun<'a>(pub &'a FreshCount);
+
+impl CountBegun<'_> {
+    /// Logs how long it knows less than happened.
+    pub fn tell(&self) {
+        let FreshCount { signal, at_least, within, blind } = self.0;
+        info!("count of {signal}, {at_least} within {within}: starts anew, blind for {blind}");
     }
 }
 

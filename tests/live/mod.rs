@@ -5,6 +5,7 @@ mod history;
 mod program;
 mod rights;
 mod running;
+mod state;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

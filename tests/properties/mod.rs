@@ -46,7 +46,7 @@ fn order_of_arrival_within_grace_changes_no_lead() {
 }
 
 /// Runs `holds` on random cases; panics with the smallest one for which it doesn't.
-fn try_cases<S: Strategy>(cases: S, holds: impl Fn(S::Value) -> Result<(), String>) {
+pub fn try_cases<S: Strategy>(cases: S, holds: impl Fn(S::Value) -> Result<(), String>) {
     let mut config = Config { failure_persistence: None, max_shrink_iters: 3_000, ..Config::default() };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         // Two runs of the program each: some seconds in all.

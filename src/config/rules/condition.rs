@@ -3,7 +3,7 @@
 use super::Reader;
 use super::keys::{CONDITION, COUNT, SCORE, TRAIT};
 use crate::config::view::View;
-use crate::core::limits::{MAX_CONDITION_DEPTH, MAX_RING};
+use crate::core::limits::{MAX_CONDITION_DEPTH, MAX_REMEMBERED, MAX_RING};
 use crate::core::spec::ConditionSpec;
 use crate::core::time::Span;
 
@@ -78,6 +78,15 @@ impl Reader<'_> {
             let message = format!(
                 "needs to remember {ring} times per lead ({at_least} within {within}, {} grace), at most {MAX_RING} are: lower at_least or grace, or lengthen within",
                 self.grace
+            );
+            at_least_view?.fault(self.faults, message);
+            return None;
+        }
+        self.remembered += ring;
+        if self.remembered > MAX_REMEMBERED && self.remembered - ring <= MAX_REMEMBERED {
+            let message = format!(
+                "all counts up to this one remember {} times per lead, at most {MAX_REMEMBERED} may be: lower at_least or grace, or lengthen within",
+                self.remembered
             );
             at_least_view?.fault(self.faults, message);
             return None;

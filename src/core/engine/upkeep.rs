@@ -57,10 +57,10 @@ impl Engine {
     pub fn restore(&mut self, lead: &str, state: &[u8], from: &mut Translation) -> Result<(), Unreadable> {
         // Only what can be read and has numbers that mean something is let in.
         let Scratch { lead: read, state: bytes, .. } = &mut self.scratch;
-        snapshot::read(state, read).map_err(|_| Unreadable)?;
+        snapshot::admit(lead, state, from.labels(), read).map_err(|_| Unreadable)?;
         if from.apply(read, &mut self.names).map_err(|_| Unreadable)? {
             bytes.clear();
-            snapshot::write(read, bytes);
+            snapshot::write(read, &self.names.labels, bytes);
             self.leads.put(lead, bytes);
         } else {
             self.leads.put(lead, state);

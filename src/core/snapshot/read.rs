@@ -2,12 +2,13 @@
 
 use super::super::event::{Shape, Slot};
 use super::super::lead::{Contribution, Episode, Label, Lead, Mark, Remembered, Remembrance, Ring};
+use super::super::limits::MAX_LABEL;
 use super::super::score::Sum;
 use super::super::time::{Span, Timestamp};
 use super::{Broken, EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT};
 
-/// Replaces `lead` with what the bytes say.
-pub(in crate::core) fn read(bytes: &[u8], lead: &mut Lead) -> Result<(), Broken> {
+/// Replaces `lead` with what the bytes say; `known` are the labels of which they say only the number.
+pub(in crate::core) fn read(bytes: &[u8], known: &[String], lead: &mut Lead) -> Result<(), Broken> {
     lead.clear();
     let mut bytes = Bytes(bytes);
     let sections = bytes.u8()?;
@@ -16,6 +17,7 @@ pub(in crate::core) fn read(bytes: &[u8], lead: &mut Lead) -> Result<(), Broken>
     lead.clock = Some(clock);
     if sections & EVENTS != 0 {
         read_events(&mut bytes, narrow, clock, lead)?;
+        read_labels(&mut bytes, narrow, known, lead)?;
     }
     if sections & RINGS != 0 {
         read_rings(&mut bytes, narrow, lead)?;
@@ -70,19 +72,25 @@ fn read_events(bytes: &mut Bytes<'_>, narrow: bool, clock: Timestamp, lead: &mut
         let (events, _) = bytes.take(count * WIDE_EVENT)?.as_chunks();
         lead.events.extend(events.iter().map(read_wide));
     }
-    read_labels(bytes, narrow, lead)?;
-    let known = |event: &Remembered| usize::from(event.label) < lead.labels.len();
-    lead.events.iter().all(known).then_some(()).ok_or(Broken)
+    Ok(())
 }
 
-fn read_labels(bytes: &mut Bytes<'_>, narrow: bool, lead: &mut Lead) -> Result<(), Broken> {
+fn read_labels(bytes: &mut Bytes<'_>, narrow: bool, known: &[String], lead: &mut Lead) -> Result<(), Broken> {
     let count = usize::from(bytes.index(narrow)?);
     let lengths = bytes.take(count)?;
-    let len = lengths.iter().map(|len| usize::from(*len)).sum();
+    let number = |len: u8| usize::from(len).checked_sub(MAX_LABEL + 1);
+    let len = lengths.iter().filter(|len| number(**len).is_none()).map(|len| usize::from(*len)).sum();
     let text = std::str::from_utf8(bytes.take(len)?).map_err(|_| Broken)?;
     let mut start = lead.text.len();
     lead.text.push_str(text);
     for len in lengths {
+        if let Some(number) = number(*len) {
+            let text = known.get(number).filter(|text| text.len() <= MAX_LABEL).ok_or(Broken)?;
+            let start = lead.text.len() as u32;
+            lead.text.push_str(text);
+            lead.labels.push(Label { start, end: lead.text.len() as u32 });
+            continue;
+        }
         let end = start + usize::from(*len);
         if !lead.text.is_char_boundary(end) {
             return Err(Broken);
@@ -90,7 +98,8 @@ fn read_labels(bytes: &mut Bytes<'_>, narrow: bool, lead: &mut Lead) -> Result<(
         lead.labels.push(Label { start: start as u32, end: end as u32 });
         start = end;
     }
-    Ok(())
+    let labelled = |event: &Remembered| usize::from(event.label) < lead.labels.len();
+    lead.events.iter().all(labelled).then_some(()).ok_or(Broken)
 }
 
 fn read_rings(bytes: &mut Bytes<'_>, narrow: bool, lead: &mut Lead) -> Result<(), Broken> {
@@ -148,9 +157,13 @@ fn read_episode(bytes: &mut Bytes<'_>) -> Result<Episode, Broken> {
         time: bytes.time()?,
         id: bytes.u64()?,
         last_announced: None,
+        spared_until: None,
     };
     if flags & 4 != 0 {
         episode.last_announced = Some(bytes.time()?);
+    }
+    if flags & 8 != 0 {
+        episode.spared_until = Some(bytes.time()?);
     }
     Ok(episode)
 }
@@ -177,7 +190,8 @@ fn read_wide(bytes: &[u8; WIDE_EVENT]) -> Remembered {
 }
 
 fn shape_of(code: u8) -> Option<Shape> {
-    SHAPES.get(usize::from(code)).copied()
+    // A remembered value has no second text.
+    SHAPES.get(usize::from(code)).copied().filter(|shape| *shape != Shape::Written)
 }
 
 /// Bytes that are left to read.

@@ -1,13 +1,14 @@
 //! A lead's lists to its bytes.
 
 use super::super::event::{Shape, Slot};
+use super::super::labels::MOST_LABELS;
 use super::super::lead::{Episode, Label, Lead, Remembered};
 use super::super::limits::MAX_LABEL;
 use super::super::time::Timestamp;
 use super::{EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT};
 
-/// Appends the lead's bytes.
-pub(in crate::core) fn write(lead: &Lead, out: &mut Vec<u8>) {
+/// Appends the lead's bytes; of `known` labels, which are ascending, only the number.
+pub(in crate::core) fn write(lead: &Lead, known: &[String], out: &mut Vec<u8>) {
     let mut sections = 0;
     let there = [
         (EVENTS, lead.events.is_empty()),
@@ -23,7 +24,7 @@ pub(in crate::core) fn write(lead: &Lead, out: &mut Vec<u8>) {
     out.push(sections);
     put_time(out, base.clock);
     if sections & EVENTS != 0 {
-        write_events(lead, base, out);
+        write_events(lead, known, base, out);
     }
     if sections & RINGS != 0 {
         put_index(out, base.narrow, index(lead.rings.len()));
@@ -61,7 +62,7 @@ pub(in crate::core) fn write(lead: &Lead, out: &mut Vec<u8>) {
     }
 }
 
-fn write_events(lead: &Lead, base: Base, out: &mut Vec<u8>) {
+fn write_events(lead: &Lead, known: &[String], base: Base, out: &mut Vec<u8>) {
     // Labels are numbered anew, in the order of their first use: those that no event has any longer are left out, so
     // a lead's text never grows for long.
     const UNSEEN: u16 = u16::MAX;
@@ -98,13 +99,12 @@ fn write_events(lead: &Lead, base: Base, out: &mut Vec<u8>) {
             *place = wide(event, rename(event.label));
         }
     }
-    write_labels(lead, base, kept, renamed, out);
+    put_index(out, base.narrow, kept);
+    write_labels(lead, known, kept, renamed, out);
 }
 
-/// The lengths, then all the text in one piece: it is checked in one piece too.
-fn write_labels(lead: &Lead, base: Base, kept: u16, renamed: &[u16], out: &mut Vec<u8>) {
-    const _: () = assert!(MAX_LABEL <= u8::MAX as usize);
-    put_index(out, base.narrow, kept);
+/// The lengths, or the numbers of known ones, then all the text in one piece: it is checked in one piece too.
+fn write_labels(lead: &Lead, known: &[String], kept: u16, renamed: &[u16], out: &mut Vec<u8>) {
     let lengths = out.len();
     out.resize(lengths + usize::from(kept), 0);
     let mut next = 0;
@@ -112,8 +112,15 @@ fn write_labels(lead: &Lead, base: Base, kept: u16, renamed: &[u16], out: &mut V
         let label = usize::from(event.label);
         if renamed[label] == next {
             let Label { start, end } = lead.labels[label];
-            out[lengths + usize::from(next)] = (end - start) as u8;
-            out.extend_from_slice(&lead.text.as_bytes()[start as usize..end as usize]);
+            let text = &lead.text[start as usize..end as usize];
+            let place = lengths + usize::from(next);
+            match known.binary_search_by(|known| known.as_str().cmp(text)) {
+                Ok(number) if number < MOST_LABELS => out[place] = (MAX_LABEL + 1 + number) as u8,
+                _ => {
+                    out[place] = text.len() as u8;
+                    out.extend_from_slice(text.as_bytes());
+                }
+            }
             next += 1;
         }
     }
@@ -195,14 +202,13 @@ fn write_value(lead: &Lead, slot: Slot, out: &mut Vec<u8>) {
 
 fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
     put16(out, episode.rule);
-    let flags = [episode.open, episode.announced, episode.last_announced.is_some()];
+    let times = [episode.last_announced, episode.spared_until];
+    let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some()];
     out.push((0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum());
     put_time(out, episode.opened);
     put_time(out, episode.time);
     out.extend_from_slice(&episode.id.to_le_bytes());
-    if let Some(last) = episode.last_announced {
-        put_time(out, last);
-    }
+    times.iter().flatten().for_each(|time| put_time(out, *time));
 }
 
 fn shape_code(shape: Shape) -> u8 {

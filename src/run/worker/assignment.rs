@@ -16,9 +16,11 @@ impl Worker {
         };
         let positions: Vec<_> = begins.iter().map(|(partition, begin)| (*partition, begin.offset())).collect();
         self.member.assign(&positions).map_err(|e| self.source(e))?;
+        let heard = self.heard(partitions)?;
         let mut paused = Vec::new();
         for begin in begins {
-            match self.state_at_hand(begin) {
+            let heard = heard.iter().find(|(partition, _)| *partition == begin.0).and_then(|(_, offset)| *offset);
+            match self.state_at_hand(begin, heard) {
                 Some(state) => self.open_lane(begin, state)?,
                 None => paused.push(begin),
             }
@@ -41,20 +43,28 @@ impl Worker {
         if self.feedback.is_none() {
             return Ok(());
         }
-        let committed = loop {
-            match self.member.committed_of(&settings.topics.feedback, &[partition]) {
-                Ok(committed) => break committed,
-                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
-                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
-                Err(error) => return Err(self.source(error)),
-            }
-        };
+        let committed = self.heard(&[partition])?;
         for (partition, heard) in &committed {
             if let Some(lane) = self.lanes.get_mut(*partition) {
                 lane.heard_up_to(*heard);
             }
         }
         self.listen_from(&committed)
+    }
+
+    /// Up to where the feedback of partitions was heard, as the group knows it; nothing when told to stop.
+    fn heard(&self, partitions: &[Partition]) -> Result<Vec<(Partition, Option<Offset>)>, RunError> {
+        if self.feedback.is_none() || partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        loop {
+            match self.member.committed_of(&self.shared.settings.topics.feedback, partitions) {
+                Ok(committed) => return Ok(committed),
+                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(Vec::new()),
+                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
+                Err(error) => return Err(self.source(error)),
+            }
+        }
     }
 
     /// Reads the feedback of partitions of ours from there.
@@ -65,9 +75,9 @@ impl Worker {
     }
 
     /// State that needs no restore: another worker of ours left it, or there is no changelog at all.
-    fn state_at_hand(&self, (partition, begin): (Partition, Resolution)) -> Option<Kept> {
+    fn state_at_hand(&self, (partition, begin): (Partition, Resolution), heard: Option<Offset>) -> Option<Kept> {
         let Shared { settings, rules, handover, hooks, .. } = &self.shared;
-        handover.take(partition, begin.offset()).or_else(|| {
+        handover.take(partition, (begin.offset(), heard)).or_else(|| {
             let origin = Origin::Topic { topic: settings.topics.events.as_str().into(), partition };
             let empty = || Kept { engine: Engine::new(Arc::clone(rules), origin), named: true };
             (hooks.mode == Mode::Plain).then(empty)
