@@ -16,30 +16,27 @@ impl Worker {
         };
         let positions: Vec<_> = begins.iter().map(|(partition, begin)| (*partition, begin.offset())).collect();
         self.member.assign(&positions).map_err(|e| self.source(e))?;
+        // Nothing is fetched before its state is there.
+        self.member.pause(partitions).map_err(|e| self.source(e))?;
+        Assigned { worker: self.number, partitions: &positions }.tell();
         let heard = self.heard(partitions)?;
-        let mut paused = Vec::new();
         for begin in begins {
             let heard = heard.iter().find(|(partition, _)| *partition == begin.0).and_then(|(_, offset)| *offset);
             match self.state_at_hand(begin, heard) {
                 Some(state) => self.open_lane(begin, state)?,
-                None => paused.push(begin),
+                None => self.begin_restore(begin)?,
             }
-        }
-        let partitions: Vec<_> = paused.iter().map(|(partition, _)| *partition).collect();
-        self.member.pause(&partitions).map_err(|e| self.source(e))?;
-        Assigned { worker: self.number, partitions: &positions }.tell();
-        for begin in paused {
-            self.begin_restore(begin)?;
         }
         self.observe(Instant::now());
         self.settle();
         Ok(())
     }
 
-    /// Begins a partition with its state, and what was said about its leads since.
+    /// Begins a partition with its state: its records are fetched, and what was said about its leads since.
     fn open_lane(&mut self, begin: (Partition, Resolution), state: Kept) -> Result<(), RunError> {
         let (partition, settings) = (begin.0, Arc::clone(&self.shared.settings));
         self.lanes.open(&settings.topics.events, begin, state);
+        self.member.resume(&[partition]).map_err(|e| self.source(e))?;
         if self.feedback.is_none() {
             return Ok(());
         }
@@ -109,7 +106,6 @@ impl Worker {
         }
         for Done { partition, begin, engine, named, took } in self.restoring.look()? {
             self.open_lane((partition, begin), Kept { engine, named })?;
-            self.member.resume(&[partition]).map_err(|e| self.source(e))?;
             self.shared.hooks.metrics.restored_after(took.as_secs_f64());
         }
         self.observe(Instant::now());
