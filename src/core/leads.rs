@@ -5,18 +5,19 @@
 //! puts them to rest. So the bytes at rest are always those of the committed offset, and an aborted round is undone by
 //! dropping what is in hand.
 
+mod entry;
+
 use std::ops::Range;
 
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
+use entry::{AT_REST, Entry};
+
 use super::lead::Lead;
 use super::limits::{FEWEST_IN_HAND, FORGOTTEN_SHARE, LEADS_FOR_ONE_IN_HAND, MOST_IN_HAND};
 use super::snapshot;
 use super::time::Timestamp;
-
-/// Of an entry whose lead is not in hand.
-const AT_REST: u32 = u32::MAX;
 
 /// Leads by key.
 #[derive(Debug, Default)]
@@ -46,16 +47,6 @@ struct Place {
     entry: u32,
 }
 
-/// The key's length in two bytes, the key, the state as of the last commit (nothing for a lead that is not committed
-/// yet); then room to grow.
-#[derive(Debug, Default)]
-struct Entry {
-    bytes: Box<[u8]>,
-    used: u32,
-    /// Where it is in [`Leads::hands`], or [`AT_REST`].
-    hand: u32,
-}
-
 /// A lead taken in hand, or none; its lists are reused.
 #[derive(Debug, Default)]
 struct Hand {
@@ -77,56 +68,6 @@ struct Staged {
 /// A lead in hand; good until the next one is taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Grip(usize);
-
-impl Entry {
-    fn key(&self) -> &[u8] {
-        let len = usize::from(u16::from_le_bytes([self.bytes[0], self.bytes[1]]));
-        &self.bytes[2..2 + len]
-    }
-
-    fn state(&self) -> &[u8] {
-        &self.bytes[2 + self.key().len()..self.used as usize]
-    }
-
-    fn of(key: &[u8], state: &[u8]) -> Self {
-        let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes");
-        let mut entry = Self { hand: AT_REST, ..Self::default() };
-        entry.set([&len.to_le_bytes(), key, state]);
-        entry
-    }
-
-    /// Replaces the state; the allocation is kept unless it is too small.
-    fn set_state(&mut self, state: &[u8]) {
-        let head = self.used as usize - self.state().len();
-        if self.bytes.len() >= head + state.len() {
-            self.bytes[head..head + state.len()].copy_from_slice(state);
-            self.used = (head + state.len()) as u32;
-        } else {
-            let old = std::mem::take(&mut self.bytes);
-            self.set([&old[..head], state, &[]]);
-        }
-    }
-
-    fn set(&mut self, parts: [&[u8]; 3]) {
-        let used: usize = parts.iter().map(|part| part.len()).sum();
-        self.bytes = vec![0; roomy(used)].into();
-        let mut at = 0;
-        for part in parts {
-            self.bytes[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
-        }
-        self.used = used as u32;
-    }
-}
-
-/// A little room, so that a growing lead does not move at each commit: what the allocator would round up to anyway. Its
-/// blocks are multiples of 16 bytes of which it keeps 8; asking for multiples of 16 would waste 8 bytes a lead. A long
-/// state's length changes with its labels: with an eighth more it stays where it is.
-fn roomy(used: usize) -> usize {
-    const LONG: usize = 512;
-    let spare = if used > LONG { used / 8 } else { 0 };
-    (used + spare + 8).next_multiple_of(16) - 8
-}
 
 fn hash(key: &[u8]) -> u32 {
     xxh3_64(key) as u32

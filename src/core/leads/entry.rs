@@ -1,0 +1,67 @@
+//! A lead at rest in the table: its key and its bytes in one allocation.
+
+/// Of an entry whose lead is not in hand.
+pub(super) const AT_REST: u32 = u32::MAX;
+
+/// The key's length in two bytes, the key, the state as of the last commit (nothing for a lead that is not committed
+/// yet); then room to grow.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    bytes: Box<[u8]>,
+    used: u32,
+    /// Where it is in the table's hands, or [`AT_REST`].
+    pub hand: u32,
+}
+
+impl Entry {
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        let len = usize::from(u16::from_le_bytes([self.bytes[0], self.bytes[1]]));
+        &self.bytes[2..2 + len]
+    }
+
+    /// Its state as of the last commit.
+    pub fn state(&self) -> &[u8] {
+        &self.bytes[2 + self.key().len()..self.used as usize]
+    }
+
+    /// A lead at rest.
+    pub fn of(key: &[u8], state: &[u8]) -> Self {
+        let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes");
+        let mut entry = Self { hand: AT_REST, ..Self::default() };
+        entry.set([&len.to_le_bytes(), key, state]);
+        entry
+    }
+
+    /// Replaces the state; the allocation is kept unless it is too small.
+    pub fn set_state(&mut self, state: &[u8]) {
+        let head = self.used as usize - self.state().len();
+        if self.bytes.len() >= head + state.len() {
+            self.bytes[head..head + state.len()].copy_from_slice(state);
+            self.used = (head + state.len()) as u32;
+        } else {
+            let old = std::mem::take(&mut self.bytes);
+            self.set([&old[..head], state, &[]]);
+        }
+    }
+
+    fn set(&mut self, parts: [&[u8]; 3]) {
+        let used: usize = parts.iter().map(|part| part.len()).sum();
+        self.bytes = vec![0; roomy(used)].into();
+        let mut at = 0;
+        for part in parts {
+            self.bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+        self.used = used as u32;
+    }
+}
+
+/// A little room, so that a growing lead does not move at each commit: what the allocator would round up to anyway. Its
+/// blocks are multiples of 16 bytes of which it keeps 8; asking for multiples of 16 would waste 8 bytes a lead. A long
+/// state's length changes with its labels: with an eighth more it stays where it is.
+fn roomy(used: usize) -> usize {
+    const LONG: usize = 512;
+    let spare = if used > LONG { used / 8 } else { 0 };
+    (used + spare + 8).next_multiple_of(16) - 8
+}
