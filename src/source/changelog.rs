@@ -5,20 +5,24 @@ use std::ffi::CString;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 
 use super::batch::{Batch, BatchQueue, MAX_BATCH, Polled, c_name};
 use super::error::{SourceError, away, broken};
-use super::probe::Quiet;
+use super::probe::{Quiet, outside_groups};
 use crate::config::settings::Kafka;
 use crate::core::ids::{Offset, Partition};
 use crate::telemetry::broker_log::BrokerLog;
 
 /// How long one question to the brokers may take.
 const ASK: Duration = Duration::from_secs(5);
+
+/// What the file may change: a whole changelog is read as fast as it comes, and the end behind the last transaction's
+/// marker is told by an empty fetch.
+const PREFERRED: [(&str, &str); 3] =
+    [("fetch.queue.backoff.ms", "5"), ("queued.max.messages.kbytes", "65536"), ("fetch.wait.max.ms", "10")];
 
 /// A reader of some partitions of the changelog.
 pub struct ChangelogReader {
@@ -46,21 +50,8 @@ impl ChangelogReader {
     /// What librdkafka refuses.
     pub fn new(kafka: &Kafka, topic: &str, log: &BrokerLog) -> Result<Self, SourceError> {
         let client = |isolation: &str| -> Result<BaseConsumer<Quiet>, SourceError> {
-            let mut config = ClientConfig::new();
-            config.set("bootstrap.servers", kafka.bootstrap());
-            config.set("fetch.queue.backoff.ms", "5");
-            config.set("queued.max.messages.kbytes", "65536");
-            // The end behind the last transaction's marker is told by an empty fetch.
-            config.set("fetch.wait.max.ms", "10");
-            for (name, value) in kafka.client_properties() {
-                config.set(name, value);
-            }
-            // A group is named because librdkafka wants one; nothing is committed and nobody joins it.
-            config.set("group.id", "hotlead.restore");
-            config.set("enable.auto.commit", "false");
-            config.set("enable.auto.offset.store", "false");
+            let mut config = outside_groups(kafka, "hotlead.restore", &PREFERRED);
             config.set("enable.partition.eof", "true");
-            config.set("auto.offset.reset", "earliest");
             config.set("isolation.level", isolation);
             config.create_with_context(Quiet(log.clone())).map_err(|error| broken(&error))
         };

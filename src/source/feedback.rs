@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use rdkafka::Message as _;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 
 use super::error::{SourceError, broken};
-use super::probe::Quiet;
+use super::probe::{Quiet, outside_groups};
 use crate::config::settings::Kafka;
 use crate::core::ids::{Offset, Partition};
 use crate::telemetry::broker_log::BrokerLog;
@@ -36,17 +35,7 @@ impl FeedbackReader {
     /// # Errors
     /// What librdkafka refuses.
     pub fn new(kafka: &Kafka, topic: &str, log: BrokerLog) -> Result<Self, SourceError> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", kafka.bootstrap());
-        for (name, value) in kafka.client_properties() {
-            config.set(name, value);
-        }
-        // A group is named because librdkafka wants one; nobody joins it and it commits nothing.
-        config.set("group.id", "hotlead.feedback");
-        config.set("enable.auto.commit", "false");
-        config.set("enable.auto.offset.store", "false");
-        config.set("auto.offset.reset", "earliest");
-        config.set("isolation.level", "read_committed");
+        let config = outside_groups(kafka, "hotlead.feedback", &[]);
         let consumer = config.create_with_context(Quiet(log)).map_err(|error| broken(&error))?;
         Ok(Self { consumer, topic: topic.to_owned() })
     }

@@ -48,6 +48,23 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
+/// The settings of a consumer outside any group: nobody joins, and nothing is committed. `preferred` gives way to the
+/// file's properties.
+pub(super) fn outside_groups(kafka: &Kafka, group: &str, preferred: &[(&str, &str)]) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.bootstrap());
+    for (name, value) in preferred.iter().copied().chain(kafka.client_properties()) {
+        config.set(name, value);
+    }
+    // One is named because librdkafka wants one.
+    config.set("group.id", group);
+    config.set("enable.auto.commit", "false");
+    config.set("enable.auto.offset.store", "false");
+    config.set("auto.offset.reset", "earliest");
+    config.set("isolation.level", "read_committed");
+    config
+}
+
 /// A client that only asks; it never joins the group.
 pub struct Probe {
     consumer: BaseConsumer<Quiet>,

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::Message as _;
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset as RdOffset, TopicPartitionList};
 
-use super::probe::{Probe, ProbeFault, Quiet, refused};
+use super::probe::{Probe, ProbeFault, Quiet, outside_groups, refused};
 use crate::config::settings::Kafka;
 use crate::core::ids::Partition;
 use crate::telemetry::access::{Denied, Resource, Right};
@@ -104,18 +103,7 @@ impl Reader {
 }
 
 fn consumer(kafka: &Kafka, group: &str, log: BrokerLog) -> Result<BaseConsumer<Quiet>, ProbeFault> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", kafka.bootstrap());
-    config.set("fetch.queue.backoff.ms", "5");
-    for (name, value) in kafka.client_properties() {
-        config.set(name, value);
-    }
-    // A group is named because librdkafka wants one; nothing is committed and nobody joins it.
-    config.set("group.id", group);
-    config.set("enable.auto.commit", "false");
-    config.set("enable.auto.offset.store", "false");
+    let mut config = outside_groups(kafka, group, &[("fetch.queue.backoff.ms", "5")]);
     config.set("enable.partition.eof", "true");
-    config.set("auto.offset.reset", "earliest");
-    config.set("isolation.level", "read_committed");
     config.create_with_context(Quiet(log)).map_err(|error| ProbeFault::Config(refused(&error)))
 }
