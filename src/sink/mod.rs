@@ -1,4 +1,5 @@
-//! What is written to Kafka: commit rounds, in a transaction or plainly, and the topics they go to.
+//! What is written to Kafka: commit rounds, in a transaction or plainly, the topics they go to, and
+//! what commands write.
 
 mod changelog;
 pub mod feedback;

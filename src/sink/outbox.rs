@@ -198,7 +198,15 @@ impl Outbox {
             self.drain()?;
             return self.failed().map_or(Ok(()), Err);
         }
-        let published = self.transaction(round, changelog, offsets, group);
+        let begun = Instant::now();
+        let published = match self.transaction(round, changelog, offsets, group) {
+            // The coordinator ended it and took our epoch: there is no other process of our name.
+            Err(PublishError::Fenced) if begun.elapsed() >= TRANSACTION => {
+                let waited = begun.elapsed();
+                Err(PublishError::Lost(format!("the transaction was open for {waited:.1?}: the brokers gave it up")))
+            }
+            published => published,
+        };
         match &published {
             Err(PublishError::Aborted(_) | PublishError::TooLarge) => self.abort()?,
             // The process ends: readers need not wait until the transaction times out, if it can be helped.
@@ -209,25 +217,6 @@ impl Outbox {
     }
 
     fn transaction(
-        &self,
-        round: &[Outgoing],
-        changelog: &Changelog,
-        offsets: &TopicPartitionList,
-        group: &ConsumerGroupMetadata,
-    ) -> Result<(), PublishError> {
-        let begun = Instant::now();
-        let done = self.round(round, changelog, offsets, group);
-        match done {
-            // The coordinator ended it and took our epoch: there is no other process of our name.
-            Err(PublishError::Fenced) if begun.elapsed() >= TRANSACTION => {
-                let waited = begun.elapsed();
-                Err(PublishError::Lost(format!("the transaction was open for {waited:.1?}: the brokers gave it up")))
-            }
-            done => done,
-        }
-    }
-
-    fn round(
         &self,
         round: &[Outgoing],
         changelog: &Changelog,

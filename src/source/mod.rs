@@ -1,4 +1,5 @@
-//! What is read from Kafka: the group member of a worker, batches of records, positions, and one-shot readers.
+//! What is read from Kafka: the group member of a worker, batches of records, positions,
+//! the changelog, feedback, and one-shot readers.
 
 mod batch;
 mod changelog;
