@@ -78,5 +78,5 @@ impl Guess {
 #[inline(always)]
 fn words(bytes: &[u8; BYTES]) -> [u64; 3] {
     let (words, _) = bytes.as_chunks::<8>();
-    [0, 1, 2].map(|n| u64::from_le_bytes(words[n]))
+    [u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1]), u64::from_le_bytes(words[2])]
 }
