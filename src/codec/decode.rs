@@ -34,17 +34,21 @@ pub struct Decoder {
     /// Indices of the plans for the lead's key, the first present one counts.
     lead_key: Box<[usize]>,
     found: Found,
-    slots: Vec<Slot>,
+    /// By plan.
+    slots: Box<[Slot]>,
 }
 
 /// What every event has, as far as it could be read.
 struct Known<'a> {
     kind: Option<Kind>,
-    time: Result<Timestamp, String>,
+    time: Result<Timestamp, NoTime>,
     lead: Slot,
     id: Text<'a>,
     scope: Text<'a>,
 }
+
+/// Why an event has no time: the field that holds something else, or `None` if it and its record name none.
+type NoTime = Option<&'static str>;
 
 impl Decoder {
     /// A decoder for these fields; the lead's key is the first present of `lead_key`.
@@ -75,12 +79,12 @@ impl Decoder {
             marks: Marks::new(&tree),
             outer: Outer::new(&tree),
             readers: Readers::new(&plans, &tree),
+            slots: vec![Slot::default(); plans.len()].into(),
             plans,
             fields: fields.paths().len(),
             lead_key,
+            found: Found::new(&tree),
             tree,
-            found: Found::default(),
-            slots: Vec::new(),
         }
     }
 
@@ -109,12 +113,13 @@ impl Decoder {
     }
 
     /// Finds out the format and, by it, everything else.
+    #[inline(always)]
     fn know<'a>(&mut self, text: &str, record: &Record<'a>) -> Result<Known<'a>, DeadLetter> {
         let mut source = Source { text, found: &mut self.found, root: 0 };
         let envelope = Envelope::open(record, &self.outer, &source)?;
         source.root = envelope.root;
         let kind = self.marks.kind(&source).or(envelope.kind);
-        let is_object = source.at(0).shape == Shape::Object;
+        let is_object = source.at(0).shape() == Shape::Object;
         let format = self.marks.tell(&source, kind.is_some());
         let Some(format) = format.filter(|_| is_object) else {
             return Err(refuse(Reason::UnknownFormat, "no format that is read"));
@@ -127,14 +132,9 @@ impl Decoder {
         let kind = kind.or_else(|| source.says(type_slot).map(|_| Kind::Track));
         // Of an event without a kind only the lead is looked at, for the dead letter.
         let fields_kind = kind.unwrap_or(Kind::Track);
-        let readers = self.readers.of(&source);
-        self.slots.clear();
-        for (number, plan) in self.plans.iter().enumerate() {
-            let may_be_there = readers & Readers::bit(number) != 0;
-            self.slots.push(if may_be_there { source.get(plan, fields_kind) } else { Slot::default() });
-        }
+        self.readers.fill(&self.plans, &mut source, fields_kind, &mut self.slots);
         if let Some(name) =
-            self.slots.get_mut(usize::from(FieldTable::NAME.0)).filter(|slot| slot.shape == Shape::Absent)
+            self.slots.get_mut(usize::from(FieldTable::NAME.0)).filter(|slot| slot.is_absent())
         {
             *name = type_slot;
         }
@@ -182,12 +182,12 @@ fn event_time(
     format: Format,
     envelope: &Envelope<'_>,
     record: Option<Timestamp>,
-) -> Result<Timestamp, String> {
+) -> Result<Timestamp, NoTime> {
     let own = marks.time(source, format).transpose();
     if let Some(time) = own.or(envelope.time) {
-        return time.map_err(|field| format!("{field} is no time from 2000 to 9999"));
+        return time.map_err(Some);
     }
-    record.filter(|time| time.is_plausible()).ok_or_else(|| "no time in the event, and none of its record".to_owned())
+    record.filter(|time| time.is_plausible()).ok_or(None)
 }
 
 /// An event's id; one that is too long is none.
@@ -213,7 +213,8 @@ impl Known<'_> {
         let lead = fields.text_at(self.lead);
         let (reason, detail) = match (self.kind, &self.time, lead) {
             (None, _, _) => (Reason::NoType, "type is no kind of event".to_owned()),
-            (_, Err(detail), _) => (Reason::BadTime, detail.clone()),
+            (_, Err(Some(field)), _) => (Reason::BadTime, format!("{field} is no time from 2000 to 9999")),
+            (_, Err(None), _) => (Reason::BadTime, "no time in the event, and none of its record".to_owned()),
             (_, _, Some(lead)) => {
                 (Reason::NoLead, format!("a lead key of {} bytes, at most {MAX_LEAD_KEY} are read", lead.len()))
             }

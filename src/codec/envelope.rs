@@ -43,14 +43,24 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     /// A CloudEvent in structured mode whose data is no JSON object.
+    #[inline(always)]
     pub(super) fn open(record: &Record<'a>, outer: &Outer, source: &Source<'_, '_>) -> Result<Self, DeadLetter> {
+        // What says that there is an envelope is missing from most records.
+        if record.headers.is_empty() && source.at(outer.specversion).is_absent() {
+            return Ok(Self::default());
+        }
+        Self::take_off(record, outer, source)
+    }
+
+    #[inline(never)]
+    fn take_off(record: &Record<'a>, outer: &Outer, source: &Source<'_, '_>) -> Result<Self, DeadLetter> {
         let media_type = header(record, "content-type").unwrap_or_default();
         const STRUCTURED: &str = "application/cloudevents+json";
         let is_marked = media_type.get(..STRUCTURED.len()).is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED));
         if !is_marked && header(record, "ce_specversion").is_some() {
             return Ok(Self::binary(record));
         }
-        let shape = |node| source.at(node).shape;
+        let shape = |node| source.at(node).shape();
         let has_data = shape(outer.data) == Shape::Object;
         let has_version = shape(outer.specversion) != Shape::Absent;
         if !is_marked && !(has_version && (has_data || shape(outer.source) != Shape::Absent)) {
@@ -80,7 +90,7 @@ impl<'a> Envelope<'a> {
 
     fn structured(outer: &Outer, source: &Source<'_, '_>) -> Self {
         let time = source.at(outer.time);
-        let is_there = time.shape != Shape::Absent;
+        let is_there = !time.is_absent();
         Self {
             root: outer.data,
             kind: source.says(source.at(outer.kind)).and_then(last_word),

@@ -102,14 +102,14 @@ impl Marks {
     /// Whether it has a type at all.
     #[inline]
     pub(super) fn has_type(&self, source: &Source<'_, '_>) -> bool {
-        source.at(self.kind).shape != Shape::Absent
+        !source.at(self.kind).is_absent()
     }
 
     /// Which format the event has (the table in the module's documentation); `None` if none that we read.
     #[inline]
     pub(super) fn tell(&self, source: &Source<'_, '_>, has_kind: bool) -> Option<Format> {
-        let is_there = |node| source.at(node).shape != Shape::Absent;
-        if source.at(self.lead).shape == Shape::Object {
+        let is_there = |node| !source.at(node).is_absent();
+        if source.at(self.lead).shape() == Shape::Object {
             return Some(Format::Own);
         }
         let [(timestamp, _), (original, _), (sent, _), _] = self.segment_times;
@@ -148,7 +148,7 @@ impl Marks {
         };
         for (node, name) in fields {
             let value = source.at(*node);
-            if value.shape != Shape::Absent {
+            if !value.is_absent() {
                 return read_time(source, value).map(Some).ok_or(name);
             }
         }
@@ -159,7 +159,7 @@ impl Marks {
 /// A time that an event can have.
 pub(super) fn read_time(source: &Source<'_, '_>, value: Slot) -> Option<Timestamp> {
     let text = source.says(value)?;
-    let time = match value.shape {
+    let time = match value.shape() {
         Shape::Number => time::from_number(text),
         _ => time::from_text(text),
     };

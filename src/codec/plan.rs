@@ -5,7 +5,7 @@
 
 use super::envelope::Text;
 use super::tree::{NodeId, Sprout, Tree};
-use super::walk::{Found, is_blank, slot};
+use super::walk::{Found, is_blank};
 use crate::core::event::{FieldPath, Kind, Shape, Slot};
 
 /// How to get one field.
@@ -171,15 +171,23 @@ impl Readers {
     }
 
     /// The bit of a plan; with more than 64 plans some share one.
-    pub(super) fn bit(number: usize) -> u64 {
+    fn bit(number: usize) -> u64 {
         1 << (number % 64)
     }
 
-    /// The bits of all plans that may find something.
-    #[inline]
-    pub(super) fn of(&self, source: &Source<'_, '_>) -> u64 {
+    /// Fills the slots of all plans that may find something; the others are absent.
+    #[inline(always)]
+    pub(super) fn fill(&self, plans: &[Plan], source: &mut Source<'_, '_>, kind: Kind, slots: &mut [Slot]) {
+        slots.fill(Slot::default());
         let own = source.found.touched().iter().filter_map(|node| node.checked_sub(source.root));
-        own.fold(0, |bits, node| bits | self.0[usize::from(node)])
+        let mut bits = own.fold(0, |bits, node| bits | self.0[usize::from(node)]);
+        while bits != 0 {
+            let first = bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            for (plan, slot) in plans.iter().zip(&mut *slots).skip(first).step_by(64) {
+                *slot = source.get(plan, kind);
+            }
+        }
     }
 }
 
@@ -199,12 +207,12 @@ impl Source<'_, '_> {
     }
 
     /// What a slot says, if that is text or a number.
-    #[inline]
+    #[inline(always)]
     pub(super) fn says(&self, slot: Slot) -> Option<&str> {
-        let range = slot.start as usize..slot.end as usize;
-        match slot.shape {
-            Shape::Text | Shape::Number => Some(&self.text[range]),
-            Shape::Written => Some(&self.found.written[range]),
+        let range = slot.range();
+        match slot.shape() {
+            Shape::Text | Shape::Number => self.text.get(range),
+            Shape::Written => self.found.written.get(range),
             _ => None,
         }
     }
@@ -217,7 +225,7 @@ impl Source<'_, '_> {
             Text::Header(text) => {
                 let start = self.found.written.len();
                 self.found.written.push_str(text);
-                slot(Shape::Written, start, start + text.len())
+                Slot::new(Shape::Written, start, start + text.len())
             }
         }
     }
@@ -228,7 +236,7 @@ impl Source<'_, '_> {
         match plan.take {
             Take::AsIs => {
                 let value = self.first(&plan.places, kind, |_| true);
-                if value.shape == Shape::Absent && !plan.address.is_empty() {
+                if value.is_absent() && !plan.address.is_empty() {
                     let address = self.first(&plan.address, kind, |_| true);
                     return self.path_of(address);
                 }
@@ -247,10 +255,10 @@ impl Source<'_, '_> {
         let kind = bit(kind);
         for place in places.iter().filter(|place| place.kinds & kind != 0) {
             let mut value = self.at(place.node);
-            if let (Some(inner), Shape::Object) = (place.inner, value.shape) {
+            if let (Some(inner), Shape::Object) = (place.inner, value.shape()) {
                 value = self.at(inner);
             }
-            if value.shape != Shape::Absent && fits(value.shape) {
+            if !value.is_absent() && fits(value.shape()) {
                 return value;
             }
         }
@@ -268,11 +276,11 @@ impl Source<'_, '_> {
             let lower = trimmed.to_lowercase();
             let start = self.found.written.len();
             self.found.written.push_str(&lower);
-            return slot(Shape::Written, start, start + lower.len());
+            return Slot::new(Shape::Written, start, start + lower.len());
         }
         let before = text.len() - text.trim_start().len();
-        let start = found.start as usize + before;
-        slot(found.shape, start, start + trimmed.len())
+        let start = found.start() + before;
+        Slot::new(found.shape(), start, start + trimmed.len())
     }
 
     fn domain_of(&self, email: Slot) -> Slot {
@@ -280,7 +288,7 @@ impl Source<'_, '_> {
             return Slot::default();
         };
         match text.rfind('@') {
-            Some(place) if !is_blank(&text[place + 1..]) => Slot { start: email.start + place as u32 + 1, ..email },
+            Some(place) if !is_blank(&text[place + 1..]) => Slot::new(email.shape(), email.start() + place + 1, email.end()),
             _ => Slot::default(),
         }
     }
@@ -293,17 +301,17 @@ impl Source<'_, '_> {
         };
         let end = url.find(['?', '#']).unwrap_or(url.len());
         let url = &url[..end];
-        let from = address.start as usize;
+        let from = address.start();
         let slashes = match url.find("://") {
             Some(colon) => colon + 1,
             None if url.starts_with("//") => 0,
-            None if url.starts_with('/') => return slot(address.shape, from, from + end),
+            None if url.starts_with('/') => return Slot::new(address.shape(), from, from + end),
             None => return Slot::default(),
         };
         match url[slashes + 2..].find('/') {
-            Some(path) => slot(address.shape, from + slashes + 2 + path, from + end),
+            Some(path) => Slot::new(address.shape(), from + slashes + 2 + path, from + end),
             // Borrowed from the address itself: its first slash is the text "/".
-            None => slot(address.shape, from + slashes, from + slashes + 1),
+            None => Slot::new(address.shape(), from + slashes, from + slashes + 1),
         }
     }
 }

@@ -6,21 +6,20 @@
 /// The stops of one text. Reused from record to record.
 #[derive(Debug, Default)]
 pub(super) struct Stops {
-    /// Bit `n % 64` of word `n / 64` stands for byte `n`. After the text all bits are set.
+    /// Bit `n % 64` of word `n / 64` stands for byte `n`. After the text all bits are set, for a whole word at least.
     words: Vec<u64>,
 }
 
 impl Stops {
     /// Finds the stops of a text.
     pub(super) fn find(&mut self, bytes: &[u8]) {
-        self.words.clear();
-        self.words.reserve(bytes.len() / 64 + 1);
         let (chunks, rest) = bytes.as_chunks::<64>();
+        self.words.clear();
         self.words.extend(chunks.iter().map(word_of));
-        // The text ends with what counts as control characters, so a search that runs past it stops there.
-        let mut last = [0; 64];
-        last[..rest.len()].copy_from_slice(rest);
-        self.words.push(word_of(&last));
+        // Past the text all is a stop, so a search that runs there ends.
+        let past = u64::MAX << rest.len();
+        self.words.push(past | last_word(bytes, rest));
+        self.words.push(u64::MAX);
     }
 
     /// The stops, for reading.
@@ -29,21 +28,39 @@ impl Stops {
     }
 }
 
-/// The first stop at `at` or after it; the text's length if there is none.
+/// The first stop at `at` or after it; the text's length if there is none, or where `at` is if that lies behind it.
 #[inline(always)]
 pub(super) fn next(words: &[u64], at: usize) -> usize {
     let index = at / 64;
-    let here = words.get(index).map_or(0, |word| word >> (at % 64));
-    if here != 0 {
-        return at + here.trailing_zeros() as usize;
+    let Some([here, there]) = words.get(index..).and_then(<[u64]>::first_chunk) else {
+        return at;
+    };
+    // The 64 bytes from `at` on, wherever it lies between two words.
+    let ahead = (here >> (at % 64)) | (there << 1 << (63 - at % 64));
+    if ahead != 0 { at + ahead.trailing_zeros() as usize } else { far(words, index + 1) }
+}
+
+/// The first stop in this word or a later one.
+#[inline(never)]
+fn far(words: &[u64], from: usize) -> usize {
+    let mut later = words.iter().enumerate().skip(from);
+    let found = later.find(|(_, word)| **word != 0);
+    found.map_or(0, |(index, word)| index * 64 + word.trailing_zeros() as usize)
+}
+
+/// The stops of what is left after whole words.
+#[inline(always)]
+fn last_word(bytes: &[u8], rest: &[u8]) -> u64 {
+    if rest.is_empty() {
+        return 0;
     }
-    let later = words.iter().enumerate().skip(index + 1);
-    for (index, word) in later {
-        if *word != 0 {
-            return index * 64 + word.trailing_zeros() as usize;
-        }
+    // The last 64 bytes of a longer text are the rest with what is known already before it: no copy.
+    if let Some(last) = bytes.last_chunk() {
+        return word_of(last) >> (64 - rest.len());
     }
-    words.len() * 64
+    let mut last = [b' '; 64];
+    last[..rest.len()].copy_from_slice(rest);
+    word_of(&last)
 }
 
 #[inline(always)]

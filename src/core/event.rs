@@ -46,7 +46,16 @@ impl Kind {
 
     /// The kind of that name; names are lower case.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        // As bytes this is a jump by length and a comparison with a constant.
+        Some(match name.as_bytes() {
+            b"page" => Self::Page,
+            b"screen" => Self::Screen,
+            b"track" => Self::Track,
+            b"identify" => Self::Identify,
+            b"group" => Self::Group,
+            b"alias" => Self::Alias,
+            _ => return None,
+        })
     }
 }
 
@@ -207,15 +216,60 @@ impl Default for FieldTable {
     }
 }
 
-/// Where a field's value lies, and what it is.
+/// Where a field's value lies, and what it is. One word, so that it is written and read as one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Slot {
+pub struct Slot(u64);
+
+impl Slot {
+    const SHAPE_BITS: u32 = 4;
+    const PLACE_BITS: u32 = 30;
+
+    /// A value from `start` to before `end`: bytes of its text, or items of a list. Places from 2^30 on do not fit:
+    /// records are far shorter, and librdkafka takes none of that length.
+    #[inline(always)]
+    pub fn new(shape: Shape, start: usize, end: usize) -> Self {
+        let places = (end as u64) << Self::PLACE_BITS | start as u64;
+        Self(places << Self::SHAPE_BITS | shape as u64)
+    }
+
     /// What the range holds.
-    pub shape: Shape,
+    #[inline(always)]
+    pub fn shape(self) -> Shape {
+        match self.0 & 7 {
+            0 => Shape::Absent,
+            1 => Shape::False,
+            2 => Shape::True,
+            3 => Shape::Number,
+            4 => Shape::Text,
+            5 => Shape::Written,
+            6 => Shape::List,
+            _ => Shape::Object,
+        }
+    }
+
     /// Start of the value in its text, in bytes; of a list, index of its first item.
-    pub start: u32,
+    #[inline(always)]
+    pub fn start(self) -> usize {
+        (self.0 >> Self::SHAPE_BITS) as usize & ((1 << Self::PLACE_BITS) - 1)
+    }
+
     /// End of the value in its text, in bytes; of a list, one past its last item.
-    pub end: u32,
+    #[inline(always)]
+    pub fn end(self) -> usize {
+        (self.0 >> (Self::SHAPE_BITS + Self::PLACE_BITS)) as usize
+    }
+
+    /// Where it lies.
+    #[inline(always)]
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start()..self.end()
+    }
+
+    /// Whether there is nothing.
+    #[inline(always)]
+    pub fn is_absent(self) -> bool {
+        self.shape() == Shape::Absent
+    }
 }
 
 /// What a [`Slot`]'s range holds.
@@ -261,7 +315,7 @@ impl<'a> Fields<'a> {
 
     /// Whether a field has a value.
     pub fn has(&self, id: FieldId) -> bool {
-        self.slots.get(usize::from(id.0)).is_some_and(|slot| slot.shape != Shape::Absent)
+        self.slots.get(usize::from(id.0)).is_some_and(|slot| !slot.is_absent())
     }
 
     /// A field's text, if it is text or a number.
@@ -270,23 +324,26 @@ impl<'a> Fields<'a> {
     }
 
     /// A slot's text, if it is text or a number.
+    #[inline]
     pub fn text_at(&self, slot: Slot) -> Option<&'a str> {
-        match self.value(slot) {
-            Value::Text(text) | Value::Number(text) => Some(text),
+        match slot.shape() {
+            Shape::Text | Shape::Number => self.text.get(slot.range()),
+            Shape::Written => self.written.get(slot.range()),
             _ => None,
         }
     }
 
+    #[inline]
     pub(super) fn value(self, slot: Slot) -> Value<'a> {
-        let range = slot.start as usize..slot.end as usize;
-        match slot.shape {
+        let range = slot.range();
+        match slot.shape() {
             Shape::Absent => Value::Absent,
             Shape::False => Value::Bool(false),
             Shape::True => Value::Bool(true),
             Shape::Number => Value::Number(&self.text[range]),
             Shape::Text => Value::Text(&self.text[range]),
             Shape::Written => Value::Text(&self.written[range]),
-            Shape::List => Value::List(List { fields: self, range: (slot.start, slot.end) }),
+            Shape::List => Value::List(List { fields: self, range: (slot.start() as u32, slot.end() as u32) }),
             Shape::Object => Value::Object,
         }
     }

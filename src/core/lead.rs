@@ -289,15 +289,15 @@ impl Lead {
             Value::Text(text) => (Shape::Text, cut(text, MAX_TRAIT)),
             Value::List(list) if top => {
                 let slots: Vec<Slot> = list.items().map(|item| self.keep(item, false)).collect();
-                let start = offset(self.items.len());
+                let start = self.items.len();
                 self.items.extend(slots);
-                return Slot { shape: Shape::List, start, end: offset(self.items.len()) };
+                return Slot::new(Shape::List, start, self.items.len());
             }
             Value::Object | Value::List(_) => (Shape::Object, ""),
         };
-        let start = offset(self.text.len());
+        let start = self.text.len();
         self.text.push_str(text);
-        Slot { shape, start, end: offset(self.text.len()) }
+        Slot::new(shape, start, self.text.len())
     }
 
     /// What a points entry has earned, from nothing at `now` if it is new.

@@ -132,10 +132,10 @@ fn read_value(bytes: &mut Bytes<'_>, lead: &mut Lead, top: bool) -> Result<Slot,
             let item = read_value(bytes, lead, false)?;
             lead.items.push(item);
         }
-        return Ok(Slot { shape, start: start as u32, end: lead.items.len() as u32 });
+        return Ok(Slot::new(shape, start, lead.items.len()));
     }
     let (start, end) = read_text(bytes, &mut lead.text)?;
-    Ok(Slot { shape, start, end })
+    Ok(Slot::new(shape, start as usize, end as usize))
 }
 
 fn read_text(bytes: &mut Bytes<'_>, into: &mut String) -> Result<(u32, u32), Broken> {

@@ -190,13 +190,13 @@ fn write_score(lead: &Lead, out: &mut Vec<u8>) {
 }
 
 fn write_value(lead: &Lead, slot: Slot, out: &mut Vec<u8>) {
-    out.push(shape_code(slot.shape));
-    if slot.shape == Shape::List {
-        let items = &lead.items[slot.start as usize..slot.end as usize];
+    out.push(shape_code(slot.shape()));
+    if slot.shape() == Shape::List {
+        let items = &lead.items[slot.range()];
         put_len(out, items.len());
         items.iter().for_each(|item| write_value(lead, *item, out));
     } else {
-        put_text(out, &lead.text.as_bytes()[slot.start as usize..slot.end as usize]);
+        put_text(out, &lead.text.as_bytes()[slot.range()]);
     }
 }
 
