@@ -98,21 +98,44 @@ impl Backtest {
     /// # Errors
     /// Of reading, or those of the observer.
     pub fn run(&mut self, mut events: impl BufRead, observer: &mut impl Observer) -> Result<(), BacktestError> {
-        let mut bytes = Vec::new();
-        for number in 1.. {
-            bytes.clear();
-            if events.read_until(b'\n', &mut bytes).map_err(BacktestError::Events)? == 0 {
-                return Ok(());
+        // A line that the reader has only the beginning of.
+        let mut begun = Vec::new();
+        let mut number = 0;
+        loop {
+            let mut held = match events.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                held => held.map_err(BacktestError::Events)?,
+            };
+            let len = held.len();
+            if len == 0 {
+                // The last line may have no line feed.
+                return if begun.is_empty() { Ok(()) } else { self.line(number + 1, &begun, observer) };
             }
-            let text = bytes.trim_ascii();
-            if !text.is_empty() {
-                self.line(number, text, observer).map_err(BacktestError::Output)?;
+            // Whole lines are read where the reader has them, without a copy.
+            while let Some(end) = memchr::memchr(b'\n', held) {
+                let (line, rest) = (&held[..end], &held[end + 1..]);
+                number += 1;
+                if begun.is_empty() {
+                    self.line(number, line, observer)?;
+                } else {
+                    begun.extend_from_slice(line);
+                    self.line(number, &begun, observer)?;
+                    begun.clear();
+                }
+                held = rest;
             }
+            begun.extend_from_slice(held);
+            events.consume(len);
         }
-        Ok(())
     }
 
-    fn line(&mut self, number: u64, bytes: &[u8], observer: &mut impl Observer) -> io::Result<()> {
+    /// One line; a blank one is nothing.
+    fn line(&mut self, number: u64, line: &[u8], observer: &mut impl Observer) -> Result<(), BacktestError> {
+        let text = line.trim_ascii();
+        if text.is_empty() { Ok(()) } else { self.event(number, text, observer).map_err(BacktestError::Output) }
+    }
+
+    fn event(&mut self, number: u64, bytes: &[u8], observer: &mut impl Observer) -> io::Result<()> {
         let line = line::read(bytes);
         let (place, position) = self.place(&line, number);
         let (origin, engine) = &mut self.engines[place];

@@ -133,9 +133,7 @@ impl Decoder {
         // Of an event without a kind only the lead is looked at, for the dead letter.
         let fields_kind = kind.unwrap_or(Kind::Track);
         self.readers.fill(&self.plans, &mut source, fields_kind, &mut self.slots);
-        if let Some(name) =
-            self.slots.get_mut(usize::from(FieldTable::NAME.0)).filter(|slot| slot.is_absent())
-        {
+        if let Some(name) = self.slots.get_mut(usize::from(FieldTable::NAME.0)).filter(|slot| slot.is_absent()) {
             *name = type_slot;
         }
         let candidates = self.lead_key.iter().map(|index| self.slots[*index]);
@@ -160,10 +158,13 @@ fn text_of(value: Option<&[u8]>) -> Result<&str, DeadLetter> {
         let detail = format!("{} bytes, at most {MAX_RECORD} are decoded", value.len());
         return Err(refuse(Reason::TooLarge, detail));
     }
-    std::str::from_utf8(value).map_err(|error| {
-        let detail = format!("no UTF-8 at byte {}", error.valid_up_to());
-        refuse(Reason::NotUtf8, detail)
-    })
+    simdutf8::basic::from_utf8(value).map_err(|_| not_utf8(value))
+}
+
+#[cold]
+fn not_utf8(value: &[u8]) -> DeadLetter {
+    let place = std::str::from_utf8(value).map_or_else(|error| error.valid_up_to(), str::len);
+    refuse(Reason::NotUtf8, format!("no UTF-8 at byte {place}"))
 }
 
 #[cold]

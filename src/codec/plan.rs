@@ -182,10 +182,11 @@ impl Readers {
         let own = source.found.touched().iter().filter_map(|node| node.checked_sub(source.root));
         let mut bits = own.fold(0, |bits, node| bits | self.0[usize::from(node)]);
         while bits != 0 {
-            let first = bits.trailing_zeros() as usize;
+            let mut number = bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            for (plan, slot) in plans.iter().zip(&mut *slots).skip(first).step_by(64) {
+            while let (Some(plan), Some(slot)) = (plans.get(number), slots.get_mut(number)) {
                 *slot = source.get(plan, kind);
+                number += 64;
             }
         }
     }
@@ -288,7 +289,9 @@ impl Source<'_, '_> {
             return Slot::default();
         };
         match text.rfind('@') {
-            Some(place) if !is_blank(&text[place + 1..]) => Slot::new(email.shape(), email.start() + place + 1, email.end()),
+            Some(place) if !is_blank(&text[place + 1..]) => {
+                Slot::new(email.shape(), email.start() + place + 1, email.end())
+            }
             _ => Slot::default(),
         }
     }

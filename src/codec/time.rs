@@ -38,7 +38,7 @@ fn fixed(text: &[u8]) -> Option<Timestamp> {
     let mut pair = |at: usize| {
         let (tens, ones) = (date[at].wrapping_sub(b'0'), date[at + 1].wrapping_sub(b'0'));
         wrong |= u8::from(tens > 9) | u8::from(ones > 9);
-        i64::from(tens) * 10 + i64::from(ones)
+        u32::from(tens) * 10 + u32::from(ones)
     };
     let (year, month, day) = (pair(0) * 100 + pair(2), pair(5), pair(8));
     let (hour, minute, second) = (pair(11), pair(14), pair(17));
@@ -51,7 +51,7 @@ fn fixed(text: &[u8]) -> Option<Timestamp> {
         && minute < 60
         && second < 60;
     let days = days_since_1970(year, month, day);
-    let of_day = (hour * 60 + minute) * 60 + second;
+    let of_day = i64::from((hour * 60 + minute) * 60 + second);
     fits.then_some(Timestamp::from_millis((days * 86_400 + of_day) * 1000 + ms))
 }
 
@@ -70,21 +70,23 @@ fn milliseconds(ending: &[u8]) -> Option<i64> {
     }
 }
 
-fn days_of(year: i64, month: i64) -> i64 {
+fn days_of(year: u32, month: u32) -> u32 {
     let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     match month {
-        2 => 28 + i64::from(is_leap),
+        2 => 28 + u32::from(is_leap),
         4 | 6 | 9 | 11 => 30,
         _ => 31,
     }
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar: years begin in March here, so that a leap day is a year's last.
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
+fn days_since_1970(year: u32, month: u32, day: u32) -> i64 {
+    // Four centuries later, where the year before year 0 has a number, and whose days come off again at the end.
+    let year = year + 400 - u32::from(month <= 2);
     let month = (month + 9) % 12;
     let before_month = (153 * month + 2) / 5;
-    365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + before_month + day - 719_469
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + before_month + day;
+    i64::from(days) - 146_097 - 719_469
 }
 
 fn general(text: &str) -> Option<Timestamp> {

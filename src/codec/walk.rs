@@ -265,7 +265,11 @@ impl Walk<'_> {
     fn string(&mut self, start: usize, end: usize, has_escapes: bool) -> Slot {
         // Nearly always a character that can be seen comes first; of an empty text that is its own closing quote.
         let is_plain = self.json.bytes.get(start).is_some_and(u8::is_ascii_graphic);
-        if is_plain && start < end && !has_escapes { Slot::new(Shape::Text, start, end) } else { self.odd(start, end, has_escapes) }
+        if is_plain && start < end && !has_escapes {
+            Slot::new(Shape::Text, start, end)
+        } else {
+            self.odd(start, end, has_escapes)
+        }
     }
 
     /// Text that may be blank or has escapes.
