@@ -110,6 +110,17 @@ pub(super) struct Lead {
 pub(super) struct Label {
     pub start: u32,
     pub end: u32,
+    pub number: Number,
+}
+
+/// Under which number the rules know a label; asked for once while the lead is in hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Number {
+    #[default]
+    NotAsked,
+    /// They do not know it.
+    None,
+    Known(u8),
 }
 
 impl Label {
@@ -117,12 +128,25 @@ impl Label {
         (self.end - self.start) as usize
     }
 
-    fn range(self) -> std::ops::Range<usize> {
+    pub fn range(self) -> std::ops::Range<usize> {
         self.start as usize..self.end as usize
     }
 }
 
 impl Lead {
+    /// An empty one with room for what most leads have, so that its lists need not grow step by step.
+    pub fn with_room() -> Self {
+        Self {
+            events: Vec::with_capacity(RECENT_IDS + RECENT_IDS / 2),
+            labels: Vec::with_capacity(RECENT_IDS),
+            rings: Vec::with_capacity(RECENT_IDS),
+            refs: Vec::with_capacity(2 * RECENT_IDS),
+            episodes: Vec::with_capacity(RECENT_IDS / 4),
+            text: String::with_capacity(RECENT_IDS * RECENT_IDS),
+            ..Self::default()
+        }
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.clock = None;
@@ -174,7 +198,7 @@ impl Lead {
         index(known.unwrap_or_else(|| {
             let start = offset(self.text.len());
             self.text.push_str(label);
-            self.labels.push(Label { start, end: offset(self.text.len()) });
+            self.labels.push(Label { start, end: offset(self.text.len()), number: Number::NotAsked });
             self.labels.len() - 1
         }))
     }

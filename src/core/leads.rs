@@ -186,7 +186,7 @@ impl Leads {
             }
             return at;
         }
-        self.hands.push(Hand::default());
+        self.hands.push(Hand { lead: Lead::with_room(), ..Hand::default() });
         self.hands.len() - 1
     }
 
@@ -209,7 +209,7 @@ impl Leads {
         }
         if hand.lead.is_loose() {
             let start = self.bytes.len();
-            snapshot::write(&hand.lead, &self.labels, &mut self.bytes);
+            snapshot::write(&mut hand.lead, &self.labels, &mut self.bytes);
             snapshot::read(&self.bytes[start..], &self.labels, &mut hand.lead)
                 .expect("what was just written can be read");
             self.bytes.truncate(start);
@@ -259,7 +259,7 @@ impl Leads {
             let start = self.bytes.len();
             // A lead without a clock is one that was erased.
             if hand.lead.clock.is_some() {
-                snapshot::write(&hand.lead, &self.labels, &mut self.bytes);
+                snapshot::write(&mut hand.lead, &self.labels, &mut self.bytes);
             }
             (hand.changed, hand.staged) = (false, true);
             let place = hand.place.expect("a changed lead is in hand");

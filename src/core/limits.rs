@@ -17,8 +17,8 @@ pub const RECENT_IDS: usize = 16;
 /// Newest contributions of a points group that an alert lists one by one; the rest is one line (design.md 3).
 pub const LISTED_CONTRIBUTIONS: usize = 8;
 
-/// Leads of a partition that stay in hand beside those that wait for a commit: one of 64, at 1.5 KiB each a tenth of what
-/// the leads at rest take; at least a busy site's visitors of one moment, at most 1.5 MiB.
+/// Leads of a partition that stay in hand beside those that wait for a commit: one of 64, at 2 KiB each an eighth of what
+/// the leads at rest take; at least a busy site's visitors of one moment, at most 2 MiB.
 pub const LEADS_FOR_ONE_IN_HAND: usize = 64;
 /// See [`LEADS_FOR_ONE_IN_HAND`].
 pub const FEWEST_IN_HAND: usize = 256;

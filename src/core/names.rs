@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::labels;
-use super::lead::{Lead, Ring};
+use super::lead::{Lead, Number, Ring};
 use super::rule::{Condition, RuleSet};
 use super::spec::FilterSpec;
 use super::time::Span;
@@ -202,6 +202,7 @@ impl Translation {
     pub(super) fn apply(&mut self, lead: &mut Lead, names: &mut Names) -> Result<bool, Unknown> {
         let from = &self.from;
         let mut changed = from.labels != names.labels;
+        lead.labels.iter_mut().for_each(|label| label.number = Number::NotAsked);
         for ring in &mut lead.rings {
             changed |= turn(&mut ring.count, &mut self.counts, &from.counts, &mut names.counts, CountName::is)?;
         }

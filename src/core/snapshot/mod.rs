@@ -66,7 +66,7 @@ mod tests {
         }
     }
 
-    fn comes_back(lead: &Lead) -> usize {
+    fn comes_back(lead: &mut Lead) -> usize {
         let known = ["/0", "/3", "a", "é"].map(str::to_owned);
         let mut bytes = Vec::new();
         write(lead, &known, &mut bytes);
@@ -74,7 +74,7 @@ mod tests {
         assert_eq!(read(&bytes, &known, &mut again), Ok(()), "{}", said(lead));
         assert_eq!(said(&again), said(lead));
         let mut twice = Vec::new();
-        write(&again, &known, &mut twice);
+        write(&mut again, &known, &mut twice);
         assert_eq!(twice, bytes, "the same bytes again");
         for short in 0..bytes.len() {
             assert_eq!(read(&bytes[..short], &known, &mut again), Err(Broken), "cut at {short}");
@@ -108,12 +108,12 @@ mod tests {
             (vec![(0, (1 << 48) - 1)],        true,  "the last position of all"),
         ];
         for (events, narrow, why) in rows {
-            let len = comes_back(&lead_of(events.clone()));
+            let len = comes_back(&mut lead_of(events.clone()));
             let per_event = (len - head) / events.len();
             assert_eq!(per_event < WIDE_EVENT, narrow, "{why}: {len} bytes");
         }
         let (few, many) =
-            (comes_back(&lead_of((0..255).map(|n| (n, n)))), comes_back(&lead_of((0..256).map(|n| (n, n)))));
+            (comes_back(&mut lead_of((0..255).map(|n| (n, n)))), comes_back(&mut lead_of((0..256).map(|n| (n, n)))));
         assert!(many - few > 256, "one event more than one byte can count makes all wide: {few}, {many}");
     }
 
@@ -144,7 +144,7 @@ mod tests {
                 rule: *rule, open: *open, announced: *announced, opened: at(3), time: at(4), id: *id,
                 last_announced: last.map(at), spared_until: last.filter(|ms| ms % 2 == 0).map(at),
             }).collect();
-            comes_back(&lead);
+            comes_back(&mut lead);
         }
     }
 }

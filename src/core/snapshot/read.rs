@@ -1,7 +1,7 @@
 //! A lead's bytes to its lists.
 
 use super::super::event::{Shape, Slot};
-use super::super::lead::{Contribution, Episode, Label, Lead, Mark, Remembered, Remembrance, Ring};
+use super::super::lead::{Contribution, Episode, Label, Lead, Mark, Number, Remembered, Remembrance, Ring};
 use super::super::limits::MAX_LABEL;
 use super::super::score::Sum;
 use super::super::time::{Span, Timestamp};
@@ -88,14 +88,14 @@ fn read_labels(bytes: &mut Bytes<'_>, narrow: bool, known: &[String], lead: &mut
             let text = known.get(number).filter(|text| text.len() <= MAX_LABEL).ok_or(Broken)?;
             let start = lead.text.len() as u32;
             lead.text.push_str(text);
-            lead.labels.push(Label { start, end: lead.text.len() as u32 });
+            lead.labels.push(Label { start, end: lead.text.len() as u32, number: Number::Known(number as u8) });
             continue;
         }
         let end = start + usize::from(*len);
         if !lead.text.is_char_boundary(end) {
             return Err(Broken);
         }
-        lead.labels.push(Label { start: start as u32, end: end as u32 });
+        lead.labels.push(Label { start: start as u32, end: end as u32, number: Number::NotAsked });
         start = end;
     }
     let labelled = |event: &Remembered| usize::from(event.label) < lead.labels.len();

@@ -2,13 +2,14 @@
 
 use super::super::event::{Shape, Slot};
 use super::super::labels::MOST_LABELS;
-use super::super::lead::{Episode, Label, Lead, Remembered};
+use super::super::lead::{Episode, Lead, Number, Remembered};
 use super::super::limits::MAX_LABEL;
 use super::super::time::Timestamp;
 use super::{EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT};
 
-/// Appends the lead's bytes; of `known` labels, which are ascending, only the number.
-pub(in crate::core) fn write(lead: &Lead, known: &[String], out: &mut Vec<u8>) {
+/// Appends the lead's bytes; of `known` labels, which are ascending, only the number. The lead keeps these numbers: its
+/// next writing needs the same list.
+pub(in crate::core) fn write(lead: &mut Lead, known: &[String], out: &mut Vec<u8>) {
     let mut sections = 0;
     let there = [
         (EVENTS, lead.events.is_empty()),
@@ -62,7 +63,7 @@ pub(in crate::core) fn write(lead: &Lead, known: &[String], out: &mut Vec<u8>) {
     }
 }
 
-fn write_events(lead: &Lead, known: &[String], base: Base, out: &mut Vec<u8>) {
+fn write_events(lead: &mut Lead, known: &[String], base: Base, out: &mut Vec<u8>) {
     // Labels are numbered anew, in the order of their first use: those that no event has any longer are left out, so
     // a lead's text never grows for long.
     const UNSEEN: u16 = u16::MAX;
@@ -104,25 +105,35 @@ fn write_events(lead: &Lead, known: &[String], base: Base, out: &mut Vec<u8>) {
 }
 
 /// The lengths, or the numbers of known ones, then all the text in one piece: it is checked in one piece too.
-fn write_labels(lead: &Lead, known: &[String], kept: u16, renamed: &[u16], out: &mut Vec<u8>) {
+fn write_labels(lead: &mut Lead, known: &[String], kept: u16, renamed: &[u16], out: &mut Vec<u8>) {
     let lengths = out.len();
     out.resize(lengths + usize::from(kept), 0);
     let mut next = 0;
     for event in &lead.events {
         let label = usize::from(event.label);
         if renamed[label] == next {
-            let Label { start, end } = lead.labels[label];
-            let text = &lead.text[start as usize..end as usize];
+            let label = &mut lead.labels[label];
+            let text = &lead.text[label.range()];
             let place = lengths + usize::from(next);
-            match known.binary_search_by(|known| known.as_str().cmp(text)) {
-                Ok(number) if number < MOST_LABELS => out[place] = (MAX_LABEL + 1 + number) as u8,
-                _ => {
+            if label.number == Number::NotAsked {
+                label.number = number_of(text, known);
+            }
+            match label.number {
+                Number::Known(number) => out[place] = (MAX_LABEL + 1) as u8 + number,
+                Number::NotAsked | Number::None => {
                     out[place] = text.len() as u8;
                     out.extend_from_slice(text.as_bytes());
                 }
             }
             next += 1;
         }
+    }
+}
+
+fn number_of(label: &str, known: &[String]) -> Number {
+    match known.binary_search_by(|known| known.as_str().cmp(label)) {
+        Ok(number) if number < MOST_LABELS => Number::Known(number as u8),
+        _ => Number::None,
     }
 }
 
