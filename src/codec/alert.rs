@@ -2,6 +2,9 @@
 
 use crate::core::alert::Alert;
 
+/// Most alerts fit: room for them is taken once, and not grown into.
+const USUAL_BYTES: usize = 2048;
+
 /// The parts of an alert's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertRecord {
@@ -32,7 +35,9 @@ pub fn record(alert: &Alert, group: &str) -> AlertRecord {
 
 /// An alert's JSON form on one line, without a line feed.
 pub fn value(alert: &Alert) -> Vec<u8> {
-    serde_json::to_vec(alert).expect("an alert has text keys and finite points")
+    let mut json = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut json, alert).expect("an alert has text keys and finite points");
+    json
 }
 
 /// Reads an alert from its JSON form. Members that we do not know are passed over: a later version may have written

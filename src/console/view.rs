@@ -18,7 +18,7 @@ use crate::core::ids::AlertId;
 use crate::core::time::{Span, Timestamp};
 
 /// Cards that a page shows: an afternoon of a busy team; one has about 2 KiB.
-const MAX_CARDS: usize = 200;
+pub const MAX_CARDS: usize = 200;
 /// Rows of the list of the hottest leads: more are not looked at.
 const MAX_HOT: usize = 50;
 /// Leads with a timeline, hot or not: what was seen before an alert is remembered for about this many; about 10 MiB.

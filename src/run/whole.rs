@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::deliveries::Deliveries;
 use super::{Hooks, RunError, prepare, shown};
 use crate::config::settings::Settings;
-use crate::console::{Server, Sources, View};
+use crate::console::{MAX_CARDS, Server, Sources, View};
 use crate::core::rule::RuleSet;
 use crate::notify;
 
@@ -74,6 +74,8 @@ async fn show(view: Arc<View>, hooks: Hooks) {
         tokio::select! {
             _ = count.tick() => view.counters(shown::counters(&hooks.metrics.encode())),
             alert = alerts.recv() => match alert {
+                // Those behind it will fill a page by themselves: a backlog's alerts are not all written as cards.
+                Ok(_) if alerts.len() >= MAX_CARDS => {}
                 Ok(alert) => view.alert(&alert, None),
                 // A burst larger than the page shows anyway.
                 Err(RecvError::Lagged(_)) => {}

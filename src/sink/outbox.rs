@@ -34,7 +34,10 @@ const TRANSACTION: Duration = Duration::from_secs(10);
 const ABORT: Duration = Duration::from_secs(15);
 
 /// Between two looks at what is in flight: spinning starves the broker on a small machine, a longer sleep is latency.
+/// What took long already may take a sixteenth longer: a large round's looks would cost more than they find.
 const DRAIN_STEP: Duration = Duration::from_micros(50);
+const LONGEST_DRAIN_STEP: Duration = Duration::from_millis(2);
+const DRAIN_SHARE: u32 = 16;
 
 /// How a round is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -267,9 +270,10 @@ impl Outbox {
 
     /// Waits until the brokers took or refused every record.
     fn drain(&self) -> Result<(), PublishError> {
+        let begun = Instant::now();
         while self.producer.in_flight_count() > 0 {
             self.producer.poll(Duration::ZERO);
-            thread::sleep(DRAIN_STEP);
+            thread::sleep((begun.elapsed() / DRAIN_SHARE).clamp(DRAIN_STEP, LONGEST_DRAIN_STEP));
             if (self.give_up)() {
                 return Err(PublishError::GaveUp);
             }
