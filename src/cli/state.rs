@@ -14,7 +14,7 @@ use crate::config::settings::Settings;
 use crate::core::ids::Partition;
 use crate::core::names::Names;
 use crate::core::plain::plain;
-use crate::core::stored::{self, Stored};
+use crate::core::stored::{self, Form, Stored};
 use crate::sink::relocation::{self, Relocated};
 use crate::sink::{feedback, partition_of};
 use crate::source::{Begin, Probe, ProbeFault, Reader};
@@ -31,7 +31,7 @@ const LEAVING: Duration = Duration::from_secs(60);
 /// one partition.
 #[derive(Default)]
 struct Stock {
-    leads: BTreeMap<(String, Partition), (NamesId, Vec<u8>)>,
+    leads: BTreeMap<(String, Partition), (NamesId, Form, Vec<u8>)>,
     names: HashMap<(Partition, NamesId), Names>,
 }
 
@@ -120,19 +120,19 @@ fn relocated(settings: &Settings, stock: &Stock) -> Result<usize, String> {
     let moves: Vec<_> = stock
         .leads
         .iter()
-        .map(|((lead, from), (names, state))| (lead, *from, partition_of(lead.as_bytes(), partitions), *names, state))
+        .map(|((lead, from), kept)| (lead, *from, partition_of(lead.as_bytes(), partitions), kept))
         .filter(|(_, from, to, ..)| from != to)
         .collect();
     // Names first, once for each partition that is written in them.
     let mut names: BTreeMap<(Partition, NamesId), (Vec<u8>, Vec<u8>)> = BTreeMap::new();
-    for (_, from, to, id, _) in &moves {
+    for (_, from, to, (id, ..)) in &moves {
         let known =
             stock.names.get(&(*from, *id)).ok_or("a state is written in names that are not on the changelog")?;
         let (_, key, value) = state::names(known);
         names.insert((*to, *id), (key, value));
     }
     let values: Vec<Vec<u8>> =
-        moves.iter().map(|(_, _, _, id, state)| [&state::head(*id)[..], state].concat()).collect();
+        moves.iter().map(|(.., (id, form, state))| [&state::head(*id, *form)[..], state].concat()).collect();
     let records = names
         .iter()
         .map(|((to, _), (key, value))| Relocated { partition: *to, key, value: Some(value) })
@@ -191,7 +191,7 @@ impl Stock {
                 self.names.insert((partition, id), *names);
             }
             StateRecord::Lead { lead, names, state } if wanted(lead) => {
-                self.leads.insert((lead.to_owned(), partition), (names, state.to_vec()));
+                self.leads.insert((lead.to_owned(), partition), (names, state.0, state.1.to_vec()));
             }
             StateRecord::Gone { lead } if wanted(lead) => {
                 self.leads.remove(&(lead.to_owned(), partition));
@@ -205,10 +205,10 @@ impl Stock {
         &self,
         lead: &str,
         partition: Partition,
-        (id, state): &(NamesId, Vec<u8>),
+        (id, form, state): &(NamesId, Form, Vec<u8>),
     ) -> Result<Stored, &'static str> {
         let names = self.names.get(&(partition, *id)).ok_or("its names are not on the changelog")?;
-        stored::read(lead, state, names).map_err(|_| "this is no state that hotlead wrote")
+        stored::read(lead, (*form, state), names).map_err(|_| "this is no state that hotlead wrote")
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | the lead's key | version (1 byte), the id of its names (4 bytes), the state as the engine gives it |
+//! | the lead's key | version (1 byte), the id of its names (4 bytes), the state in the form of that version |
 //! | the lead's key | nothing: the lead is forgotten |
 //! | `FF` "names/" and an id | version (1 byte), the names as JSON |
 //!
@@ -14,9 +14,10 @@ use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::core::names::Names;
+use crate::core::stored::Form;
 
 /// Of the records that are written; all up to this one can be read.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 const NAMES: &[u8] = b"\xFFnames/";
 
@@ -33,8 +34,8 @@ pub enum StateRecord<'a> {
         lead: &'a str,
         /// What the numbers in it mean.
         names: NamesId,
-        /// As the engine gave it.
-        state: &'a [u8],
+        /// Its form, which follows from the version, and its bytes.
+        state: (Form, &'a [u8]),
     },
     /// A lead that is forgotten.
     Gone {
@@ -67,9 +68,13 @@ impl fmt::Display for StateFault {
     }
 }
 
-/// What comes before a lead's state in the value of its record.
-pub fn head(NamesId(names): NamesId) -> [u8; 5] {
-    let mut head = [VERSION, 0, 0, 0, 0];
+/// What comes before a lead's state of this form in the value of its record.
+pub fn head(NamesId(names): NamesId, form: Form) -> [u8; 5] {
+    let version = match form {
+        Form::Fixed => 1,
+        Form::Compact => 2,
+    };
+    let mut head = [version, 0, 0, 0, 0];
     head[1..].copy_from_slice(&names.to_le_bytes());
     head
 }
@@ -89,12 +94,12 @@ pub fn names(names: &Names) -> (NamesId, Vec<u8>, Vec<u8>) {
 pub fn read<'a>(key: &'a [u8], value: Option<&'a [u8]>) -> Result<StateRecord<'a>, StateFault> {
     let value = value.unwrap_or_default();
     let (version, rest) = value.split_first().map_or((VERSION, value), |(version, rest)| (*version, rest));
-    if version > VERSION {
-        return Err(StateFault::Newer(version));
-    }
-    if version != VERSION {
-        return Err(StateFault::Foreign);
-    }
+    let form = match version {
+        1 => Form::Fixed,
+        2 => Form::Compact,
+        0 => return Err(StateFault::Foreign),
+        3.. => return Err(StateFault::Newer(version)),
+    };
     if let Some(id) = key.strip_prefix(NAMES) {
         let id = id.try_into().map_err(|_| StateFault::Foreign)?;
         let names = serde_json::from_slice(rest).map_err(|_| StateFault::Foreign)?;
@@ -105,7 +110,7 @@ pub fn read<'a>(key: &'a [u8], value: Option<&'a [u8]>) -> Result<StateRecord<'a
         return Ok(StateRecord::Gone { lead });
     }
     let (names, state) = rest.split_first_chunk().ok_or(StateFault::Foreign)?;
-    Ok(StateRecord::Lead { lead, names: NamesId(u32::from_le_bytes(*names)), state })
+    Ok(StateRecord::Lead { lead, names: NamesId(u32::from_le_bytes(*names)), state: (form, state) })
 }
 
 #[cfg(test)]
@@ -114,16 +119,17 @@ mod tests {
 
     #[test]
     fn records_are_told_apart() {
-        let head = head(NamesId(0x0102_0304));
-        let value = [&head[..], b"state"].concat();
-        let lead = StateRecord::Lead { lead: "u1", names: NamesId(0x0102_0304), state: b"state" };
+        let written = |form| [&head(NamesId(0x0102_0304), form)[..], b"state"].concat();
+        let (old, value) = (written(Form::Fixed), written(Form::Compact));
+        let lead = |form| StateRecord::Lead { lead: "u1", names: NamesId(0x0102_0304), state: (form, b"state") };
         let (id, key, json) = names(&Names::default());
         #[rustfmt::skip]
         let rows = [
-            (&b"u1"[..], Some(&value[..]),     Ok(lead), "a lead"),
+            (&b"u1"[..], Some(&value[..]),     Ok(lead(Form::Compact)), "a lead"),
+            (b"u1",      Some(&old),           Ok(lead(Form::Fixed)), "a lead of the first version"),
             (b"u1",      None,                 Ok(StateRecord::Gone { lead: "u1" }), "a tombstone"),
             (&key,       Some(&json),          Ok(StateRecord::Names(id, Box::default())), "names"),
-            (b"u1",      Some(b"\x02later"),   Err(StateFault::Newer(2)), "of the next version"),
+            (b"u1",      Some(b"\x03later"),   Err(StateFault::Newer(3)), "of the next version"),
             (b"u1",      Some(b"\x00"),        Err(StateFault::Foreign), "a version that never was"),
             (b"u1",      Some(b"\x01abc"),     Err(StateFault::Foreign), "cut short"),
             (b"\xFFu1",  Some(&value),         Err(StateFault::Foreign), "a key that is no text"),

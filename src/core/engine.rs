@@ -19,6 +19,7 @@ use super::leads::Leads;
 use super::matching;
 use super::names::Names;
 use super::rule::{RuleSet, Trait};
+use super::snapshot::compact;
 use super::time::Timestamp;
 pub use upkeep::Unreadable;
 
@@ -95,6 +96,7 @@ struct Scratch {
     /// A lead that is taken in as it was stored.
     lead: Lead,
     state: Vec<u8>,
+    compact: compact::Scratch,
 }
 
 /// An event about to be applied.

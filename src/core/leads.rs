@@ -274,6 +274,32 @@ impl Leads {
             .map(|Staged { place, range }| (self.entries[*place as usize].key(), &self.bytes[range.clone()]))
     }
 
+    /// As [`Self::staged`], each written again as the changelog has it. Works with the buffers given.
+    pub fn each_record(
+        &self,
+        (scratch, unpacked, record): (&mut snapshot::compact::Scratch, &mut Lead, &mut Vec<u8>),
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) {
+        for Staged { place, range } in &self.staged {
+            let entry = &self.entries[*place as usize];
+            record.clear();
+            if !range.is_empty() {
+                // What has not changed since it was staged needs not be read again.
+                let hand = self.hands.get(entry.hand as usize).filter(|hand| !hand.changed);
+                let lead: &Lead = match hand {
+                    Some(hand) => &hand.lead,
+                    None => {
+                        snapshot::read(&self.bytes[range.clone()], &self.labels, unpacked)
+                            .expect("what was just written can be read");
+                        unpacked
+                    }
+                };
+                snapshot::compact::write(lead, &self.labels, scratch, record);
+            }
+            each(entry.key(), record);
+        }
+    }
+
     /// Puts to rest what is staged.
     pub fn commit(&mut self) {
         self.usual = self.staged.len().max(self.usual - self.usual.div_ceil(16));

@@ -10,6 +10,7 @@ use super::event::Value;
 use super::lead::Lead;
 use super::names::{HoldName, Names, Translation};
 use super::snapshot;
+pub use super::snapshot::Form;
 use super::time::{Span, Timestamp};
 
 /// A lead's state in words; lists stand in an order that depends on the state alone.
@@ -109,9 +110,9 @@ pub struct StoredEpisode {
 ///
 /// # Errors
 /// [`Unreadable`].
-pub fn read(key: &str, state: &[u8], names: &Names) -> Result<Stored, Unreadable> {
-    let mut lead = Lead::default();
-    snapshot::admit(key, state, &names.labels, &mut lead).map_err(|_| Unreadable)?;
+pub fn read(key: &str, state: (Form, &[u8]), names: &Names) -> Result<Stored, Unreadable> {
+    let (mut lead, mut scratch) = (Lead::default(), snapshot::compact::Scratch::default());
+    snapshot::admit(key, state, &names.labels, &mut scratch, &mut lead).map_err(|_| Unreadable)?;
     Translation::check(&lead, names).map_err(|_| Unreadable)?;
     let (mut suppressions, mut flags) = (BTreeMap::new(), BTreeMap::new());
     for mark in &lead.marks {

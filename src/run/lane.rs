@@ -6,6 +6,7 @@ use super::handover::Handover;
 use crate::codec::state::{self, NamesId};
 use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Offset, Origin, Partition};
+use crate::core::stored::Form;
 use crate::sink::Changelog;
 use crate::source::Resolution;
 
@@ -70,11 +71,11 @@ impl Lane {
         if moved && !written {
             changelog.add(partition, key, value, &[]);
         }
-        let head = state::head(*id);
-        for (lead, state) in self.engine.staged() {
+        let head = state::head(*id, Form::Compact);
+        self.engine.each_record(|lead, state| {
             let head = if state.is_empty() { &[][..] } else { &head };
             changelog.add(partition, lead, head, state);
-        }
+        });
     }
 
     /// The record at this offset is done.

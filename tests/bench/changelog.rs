@@ -10,7 +10,7 @@ use std::sync::Arc;
 use hotlead::codec::{Decoder, Record, state};
 use hotlead::core::engine::{Engine, Input, Outcome, Outputs};
 use hotlead::core::ids::{Origin, Partition};
-use hotlead::core::stored::{self, Stored};
+use hotlead::core::stored::{self, Form, Stored};
 use stream::Stream;
 
 const LEADS: u64 = 100_000;
@@ -51,10 +51,11 @@ fn measure(round: usize) {
         applied += usize::from(outputs.outcome == Outcome::Applied);
         if (n + 1) % round == 0 {
             engine.stage();
-            for (key, bytes) in engine.staged() {
-                let lead = stored::read(std::str::from_utf8(key).expect("text"), bytes, engine.names());
+            let names = engine.names().clone();
+            engine.each_record(|key, bytes| {
+                let lead = stored::read(std::str::from_utf8(key).expect("text"), (Form::Compact, bytes), &names);
                 sums.add(key, bytes, &lead.expect("a state"));
-            }
+            });
             engine.commit();
         }
     }
@@ -66,7 +67,7 @@ impl Sums {
         let labels: BTreeSet<&str> = lead.events.iter().map(|event| event.label.as_str()).collect();
         self.records += 1;
         self.key += key.len();
-        self.head += state::head(state::NamesId(0)).len();
+        self.head += state::head(state::NamesId(0), Form::Compact).len();
         self.state += bytes.len();
         self.remembered += lead.events.len();
         self.labels += labels.iter().map(|label| label.len() + 1).sum::<usize>();

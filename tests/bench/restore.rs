@@ -12,6 +12,7 @@ use hotlead::codec::{Decoder, Record};
 use hotlead::core::engine::{Engine, Input, Outputs};
 use hotlead::core::ids::{Origin, Partition};
 use hotlead::core::names::Names;
+use hotlead::core::stored::Form;
 use stream::Stream;
 
 const LEADS: u64 = 1_000_000;
@@ -60,8 +61,8 @@ fn changelog() -> (Names, Written) {
         engine.step(Input::Event { event: &event, position: n as i64, record_time: None }, &mut outputs);
         if (n + 1) % (1000 * EVENTS) == 0 {
             engine.stage();
-            let written = engine.staged().map(|(key, bytes)| (key.to_vec(), [&state::head(id)[..], bytes].concat()));
-            records.extend(written);
+            let head = state::head(id, Form::Compact);
+            engine.each_record(|key, bytes| records.push((key.to_vec(), [&head, bytes].concat())));
             engine.commit();
         }
     }

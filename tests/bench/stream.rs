@@ -91,6 +91,14 @@ pub fn rules_on_one_signal(count: usize) -> RuleSet {
     compile((0..count as u32).map(|n| ("/docs".to_owned(), 5, 3600 + n, 14400)))
 }
 
+/// The twenty so many times over, each time with windows of other lengths: every signal is in so many counts.
+pub fn rules_times(times: usize) -> RuleSet {
+    let all = (0..times as u32).flat_map(|n| {
+        RULES.iter().map(move |(name, least, within, cooldown)| ((*name).to_owned(), *least, within + n, *cooldown))
+    });
+    compile(all)
+}
+
 /// The rules as a file would say them, then compiled.
 fn compile(rules: impl Iterator<Item = (String, u32, u32, u32)>) -> RuleSet {
     let (mut signals, mut list) = (String::from("version: 1\nsignals:\n"), String::from("rules:\n"));

@@ -11,7 +11,7 @@ use hotlead::core::event::FieldPath;
 use hotlead::core::ids::{Origin, Partition};
 use hotlead::core::names::{Names, Translation};
 use hotlead::core::rule::RuleSet;
-use hotlead::core::stored::{self, Stored};
+use hotlead::core::stored::{self, Form, Stored};
 
 /// Rules from a file's text.
 pub fn compile(text: &str) -> Arc<RuleSet> {
@@ -96,15 +96,15 @@ pub struct Changelog {
 
 impl Changelog {
     /// Writes down what is staged, names first if they are not there.
-    pub fn write(&mut self, engine: &Engine) {
+    pub fn write(&mut self, engine: &mut Engine) {
         let (id, key, value) = state::names(engine.names());
         if !self.records.contains_key(&key) {
             self.put(key, Some(value));
         }
-        for (lead, bytes) in engine.staged() {
-            let value = (!bytes.is_empty()).then(|| [&state::head(id)[..], bytes].concat());
+        engine.each_record(|lead, bytes| {
+            let value = (!bytes.is_empty()).then(|| [&state::head(id, Form::Compact)[..], bytes].concat());
             self.put(lead.to_vec(), value);
-        }
+        });
     }
 
     pub fn put(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {

@@ -94,7 +94,7 @@ fn write(folder: &Path) {
     }
     let mut changelog = Changelog::default();
     stage.engine.stage();
-    changelog.write(&stage.engine);
+    changelog.write(&mut stage.engine);
     let (_, key, value) = state::names(stage.engine.names());
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::from([("names.key".into(), key), ("names.bin".into(), value)]);
     for (lead, stored) in changelog.stored() {

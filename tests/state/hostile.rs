@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hotlead::codec::state::{self, NamesId, StateFault, StateRecord};
 use hotlead::core::engine::{Engine, Unreadable};
 use hotlead::core::names::Names;
-use hotlead::core::stored;
+use hotlead::core::stored::{self, Form};
 use proptest::prelude::*;
 
 use super::changelog::{Changelog, Stage, Told, compile, origin, try_compile};
@@ -80,7 +80,7 @@ fn no_bytes_make_the_engine_panic() {
         }
         let mut changelog = Changelog::default();
         stage.engine.stage();
-        changelog.write(&stage.engine);
+        changelog.write(&mut stage.engine);
         for spoiled in &attack.spoiled {
             let tried = catch_unwind(AssertUnwindSafe(|| {
                 let mut engine = Engine::new(std::sync::Arc::clone(&rules), origin());
@@ -91,10 +91,12 @@ fn no_bytes_make_the_engine_panic() {
                     let value = spoiled.apply(value);
                     let _ = state::read(lead.as_bytes(), Some(&value));
                     let bytes = spoiled.apply(value.get(5..).unwrap_or_default());
-                    let restored = engine.restore(lead, &bytes, &mut translation);
-                    let shown = stored::read(lead, &bytes, &names);
-                    // What was in other names would have been translated: here they are the same.
-                    assert_eq!(restored.is_ok(), shown.is_ok(), "{restored:?} {shown:?}");
+                    for form in [Form::Compact, Form::Fixed] {
+                        let restored = engine.restore(lead, (form, &bytes), &mut translation);
+                        let shown = stored::read(lead, (form, &bytes), &names);
+                        // What was in other names would have been translated: here they are the same.
+                        assert_eq!(restored.is_ok(), shown.is_ok(), "{restored:?} {shown:?}");
+                    }
                 }
                 let mut stage = Stage::with(engine, key);
                 for (at, line) in second.iter().enumerate() {
@@ -134,7 +136,7 @@ fn what_is_no_state_is_refused() {
     ];
     for (lead, bytes, fine, why) in rows {
         let before = engine.leads();
-        let restored = engine.restore(lead, &bytes, &mut translation);
+        let restored = engine.restore(lead, (Form::Fixed, &bytes), &mut translation);
         assert_eq!(restored, if fine { Ok(()) } else { Err(Unreadable) }, "{why}");
         assert!(fine || engine.leads() == before, "{why}");
     }
@@ -152,7 +154,7 @@ fn points_must_be_numbers() {
         let mut engine = Engine::new(std::sync::Arc::clone(&rules), origin());
         let mut translation = engine.translation(engine.names().clone());
         let bytes = [&[68][..], noon, &[1, 0, 0, 0], noon, &f64::to_le_bytes(points), &[0, 0]].concat();
-        assert_eq!(engine.restore("u1", &bytes, &mut translation).is_ok(), fine, "{points}");
+        assert_eq!(engine.restore("u1", (Form::Fixed, &bytes), &mut translation).is_ok(), fine, "{points}");
         let line = r#"{"id":"e","time":"2026-11-22T10:00:00Z","type":"page","lead":{"user_id":"u1"}}"#;
         let mut stage = Stage::with(engine, &["user_id"]);
         assert_eq!(stage.fires(&Told::Line(line.to_owned()), 1), ["r"], "{points}");
@@ -180,8 +182,11 @@ fn any_bytes_are_a_record_or_a_fault() {
     );
     let newer = state::read(b"u1", Some(&[state::VERSION + 1, 9])).expect_err("newer").to_string();
     let expected =
-        "written by a newer hotlead (state version 2, this one reads up to 1): run that one, or a still newer one";
+        "written by a newer hotlead (state version 3, this one reads up to 2): run that one, or a still newer one";
     assert_eq!(newer, expected);
-    let value = state::head(NamesId(7));
-    assert_eq!(state::read(b"u1", Some(&value)), Ok(StateRecord::Lead { lead: "u1", names: NamesId(7), state: &[] }));
+    for form in [Form::Fixed, Form::Compact] {
+        let value = state::head(NamesId(7), form);
+        let lead = StateRecord::Lead { lead: "u1", names: NamesId(7), state: (form, &[]) };
+        assert_eq!(state::read(b"u1", Some(&value)), Ok(lead));
+    }
 }

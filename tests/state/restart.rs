@@ -75,7 +75,7 @@ fn nothing_that_happens_between_events_changes_what_they_do() {
             told.iter().enumerate().map(|(at, told)| format!("{:?}", plain.step(told, at))).collect();
         let mut at_once = Changelog::default();
         plain.engine.stage();
-        at_once.write(&plain.engine);
+        at_once.write(&mut plain.engine);
 
         let mut run = Run::new(Stage::new(&rules, &case.case.lead_key), Changelog::default());
         let mut then = case.interruptions.iter().copied();
@@ -135,7 +135,7 @@ impl Run {
         if self.staged.is_none() {
             self.stage.engine.stage();
             let mut changelog = self.changelog.clone();
-            changelog.write(&self.stage.engine);
+            changelog.write(&mut self.stage.engine);
             self.staged = Some((changelog, self.next));
         }
     }

@@ -41,7 +41,7 @@ fn fired(parts: &[(&str, &[(i64, &str)])]) -> Vec<(i64, String)> {
             fired.extend(fires.into_iter().map(|rule| (*at, rule)));
         }
         stage.engine.stage();
-        changelog.write(&stage.engine);
+        changelog.write(&mut stage.engine);
     }
     fired
 }
@@ -233,7 +233,7 @@ fn an_unknown_part_is_the_same_part_in_all_names() {
             fires.extend(stage.fires(&told, second as usize).into_iter().map(|rule| format!("{lead} {rule}")));
         }
         stage.engine.stage();
-        changelog.write(&stage.engine);
+        changelog.write(&mut stage.engine);
         fires
     };
     assert_eq!(play(&["x"], &["u1", "u2", "u3"], 0).len(), 3);
@@ -347,14 +347,14 @@ fn what_another_file_carries_along_comes_back_untouched() {
         }
         let mut before = Changelog::default();
         stage.engine.stage();
-        before.write(&stage.engine);
+        before.write(&mut stage.engine);
         let touched = |mut changelog: Changelog, rules: &_, by: &str| {
             let mut stage = changelog.restore(rules, key);
             for (at, stored) in before.stored().values().enumerate() {
                 stage.step(&touch(stored, by), 1000 + at);
             }
             stage.engine.stage();
-            changelog.write(&stage.engine);
+            changelog.write(&mut stage.engine);
             changelog
         };
         let ours = touched(touched(before.clone(), &other, "B"), &first, "A");

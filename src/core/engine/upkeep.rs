@@ -1,7 +1,7 @@
 //! What an engine does between steps: commits, undoes, takes stored leads in, forgets.
 
 use super::super::names::{Names, Translation};
-use super::super::snapshot;
+use super::super::snapshot::{self, Form};
 use super::{Engine, Scratch};
 
 /// Bytes that are no lead's state.
@@ -35,6 +35,12 @@ impl Engine {
         self.leads.staged()
     }
 
+    /// As [`Self::staged`], as the changelog has it: in [`Form::Compact`].
+    pub fn each_record(&mut self, each: impl FnMut(&[u8], &[u8])) {
+        let Scratch { compact, lead, state, .. } = &mut self.scratch;
+        self.leads.each_record((compact, lead, state), each);
+    }
+
     /// What the numbers in the leads' states mean.
     pub fn names(&self) -> &Names {
         &self.names
@@ -54,11 +60,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`Unreadable`]: these bytes are no lead's state. The engine is as before.
-    pub fn restore(&mut self, lead: &str, state: &[u8], from: &mut Translation) -> Result<(), Unreadable> {
+    pub fn restore(
+        &mut self,
+        lead: &str,
+        (form, state): (Form, &[u8]),
+        from: &mut Translation,
+    ) -> Result<(), Unreadable> {
         // Only what can be read and has numbers that mean something is let in.
-        let Scratch { lead: read, state: bytes, .. } = &mut self.scratch;
-        snapshot::admit(lead, state, from.labels(), read).map_err(|_| Unreadable)?;
-        if from.apply(read, &mut self.names).map_err(|_| Unreadable)? {
+        let Scratch { lead: read, state: bytes, compact, .. } = &mut self.scratch;
+        snapshot::admit(lead, (form, state), from.labels(), compact, read).map_err(|_| Unreadable)?;
+        if from.apply(read, &mut self.names).map_err(|_| Unreadable)? || form == Form::Compact {
             bytes.clear();
             snapshot::write(read, &self.names.labels, bytes);
             self.leads.put(lead, bytes);

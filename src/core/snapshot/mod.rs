@@ -8,12 +8,16 @@
 //! labels and rings has more than 255 members. Then an event takes 17 bytes and not 22, an index one and not two: a
 //! lead with five events about 175 bytes and not 215.
 
+pub(super) mod compact;
+mod form;
 mod read;
 mod sound;
 mod write;
 
 use super::event::Shape;
+use super::lead::Lead;
 
+pub use form::Form;
 pub(super) use read::{clock, read};
 pub(super) use sound::admit;
 pub(super) use write::write;
@@ -29,6 +33,19 @@ const NARROW: u8 = 64;
 /// Why bytes are no lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::core) struct Broken;
+
+/// The sections that a lead has.
+fn sections(lead: &Lead) -> u8 {
+    let there = [
+        (EVENTS, lead.events.is_empty()),
+        (RINGS, lead.rings.is_empty()),
+        (SUMS, lead.sums.is_empty()),
+        (TRAITS, lead.traits.is_empty()),
+        (MARKS, lead.marks.is_empty()),
+        (EPISODES, lead.episodes.is_empty()),
+    ];
+    there.iter().filter(|(_, empty)| !empty).map(|(bit, _)| bit).sum()
+}
 
 const NARROW_EVENT: usize = 17;
 const WIDE_EVENT: usize = 22;
@@ -76,10 +93,27 @@ mod tests {
         let mut twice = Vec::new();
         write(&mut again, &known, &mut twice);
         assert_eq!(twice, bytes, "the same bytes again");
+        comes_back_from_the_changelog(lead, &known, &bytes);
         for short in 0..bytes.len() {
             assert_eq!(read(&bytes[..short], &known, &mut again), Err(Broken), "cut at {short}");
         }
         bytes.len()
+    }
+
+    /// At rest it is the same, and no part of its bytes is a lead.
+    fn comes_back_from_the_changelog(lead: &Lead, known: &[String], at_rest: &[u8]) {
+        let (mut scratch, mut record, mut again) = (compact::Scratch::default(), Vec::new(), Lead::default());
+        compact::write(lead, known, &mut scratch, &mut record);
+        assert_eq!(compact::read(&record, known, &mut scratch, &mut again), Ok(()), "{}", said(lead));
+        assert_eq!(said(&again), said(lead));
+        let mut bytes = Vec::new();
+        write(&mut again, known, &mut bytes);
+        assert_eq!(bytes, at_rest);
+        assert!(record.len() < at_rest.len(), "{} of {}", record.len(), at_rest.len());
+        for short in 0..record.len() {
+            let read = compact::read(&record[..short], known, &mut scratch, &mut again);
+            assert_eq!(read, Err(Broken), "cut at {short}");
+        }
     }
 
     /// A lead of these events, each in one ring.
@@ -127,7 +161,7 @@ mod tests {
             opened in proptest::collection::vec((0u16..500, any::<(bool, bool, u64)>(), proptest::option::of(0i64..9_000)), 0..4),
         ) {
             let at = |ms: i64| Timestamp::from_millis(Timestamp::MIN.as_millis() + ms);
-            let mut lead = Lead { clock: Some(at(0)), ..Lead::default() };
+            let mut lead = Lead { clock: Some(at(9_000)), ..Lead::default() };
             for (n, (ms, position, count, label)) in events.iter().enumerate() {
                 lead.clock = lead.clock.max(Some(at(*ms)));
                 let event = lead.remember(at(*ms), *position, n as u64, label);

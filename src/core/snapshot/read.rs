@@ -189,7 +189,7 @@ fn read_wide(bytes: &[u8; WIDE_EVENT]) -> Remembered {
     }
 }
 
-fn shape_of(code: u8) -> Option<Shape> {
+pub(super) fn shape_of(code: u8) -> Option<Shape> {
     // A remembered value has no second text.
     SHAPES.get(usize::from(code)).copied().filter(|shape| *shape != Shape::Written)
 }

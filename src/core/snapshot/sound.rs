@@ -5,14 +5,23 @@ use std::collections::BTreeSet;
 use super::super::lead::Lead;
 use super::super::limits::MAX_LEAD_KEY;
 use super::super::time::Timestamp;
-use super::{Broken, read};
+use super::{Broken, Form, compact, read};
 
 /// Members of one list; the engine adds to them, and a number of 16 bits has to be enough.
 const MOST: usize = 60_000;
 
-/// As [`read`], and lets in only what the engine could have written for this key.
-pub(in crate::core) fn admit(key: &str, bytes: &[u8], known: &[String], lead: &mut Lead) -> Result<(), Broken> {
-    read(bytes, known, lead)?;
+/// Reads bytes of either form, and lets in only what the engine could have written for this key.
+pub(in crate::core) fn admit(
+    key: &str,
+    (form, bytes): (Form, &[u8]),
+    known: &[String],
+    scratch: &mut compact::Scratch,
+    lead: &mut Lead,
+) -> Result<(), Broken> {
+    match form {
+        Form::Fixed => read(bytes, known, lead)?,
+        Form::Compact => compact::read(bytes, known, scratch, lead)?,
+    }
     (key.len() <= MAX_LEAD_KEY && is_sound(lead)).then_some(()).ok_or(Broken)
 }
 

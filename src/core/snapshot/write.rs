@@ -5,23 +5,13 @@ use super::super::labels::MOST_LABELS;
 use super::super::lead::{Episode, Lead, Number, Remembered};
 use super::super::limits::MAX_LABEL;
 use super::super::time::Timestamp;
-use super::{EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT};
+use super::{EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT, sections};
 
 /// Appends the lead's bytes; of `known` labels, which are ascending, only the number. The lead keeps these numbers: its
 /// next writing needs the same list.
 pub(in crate::core) fn write(lead: &mut Lead, known: &[String], out: &mut Vec<u8>) {
-    let mut sections = 0;
-    let there = [
-        (EVENTS, lead.events.is_empty()),
-        (RINGS, lead.rings.is_empty()),
-        (SUMS, lead.sums.is_empty()),
-        (TRAITS, lead.traits.is_empty()),
-        (MARKS, lead.marks.is_empty()),
-        (EPISODES, lead.episodes.is_empty()),
-    ];
-    there.iter().filter(|(_, empty)| !empty).for_each(|(bit, _)| sections |= bit);
     let base = Base::of(lead);
-    sections |= if base.narrow { NARROW } else { 0 };
+    let sections = sections(lead) | if base.narrow { NARROW } else { 0 };
     out.push(sections);
     put_time(out, base.clock);
     if sections & EVENTS != 0 {
@@ -222,7 +212,7 @@ fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
     times.iter().flatten().for_each(|time| put_time(out, *time));
 }
 
-fn shape_code(shape: Shape) -> u8 {
+pub(super) fn shape_code(shape: Shape) -> u8 {
     SHAPES.iter().position(|known| *known == shape).unwrap_or_default() as u8
 }
 

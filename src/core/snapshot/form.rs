@@ -1,0 +1,10 @@
+//! In which form a lead's state is written.
+
+/// How the bytes of a lead's state are laid out: each version of a changelog record has one form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As at rest: version 1.
+    Fixed,
+    /// In half the bytes: version 2, what is written.
+    Compact,
+}
