@@ -70,6 +70,19 @@ pub enum PublishError {
     Broken(String),
 }
 
+impl PublishError {
+    /// What an error means of a transaction that has been open for so long.
+    fn after(self, open: Duration) -> Self {
+        match self {
+            // The coordinator ended it and took our epoch: there is no other process of our name.
+            Self::Fenced if open >= TRANSACTION => {
+                Self::Lost(format!("the transaction was open for {open:.1?}: the brokers gave it up"))
+            }
+            other => other,
+        }
+    }
+}
+
 /// Notes the first record that was not taken.
 struct Deliveries {
     log: BrokerLog,
@@ -202,16 +215,12 @@ impl Outbox {
             return self.failed().map_or(Ok(()), Err);
         }
         let begun = Instant::now();
-        let published = match self.transaction(round, changelog, offsets, group) {
-            // The coordinator ended it and took our epoch: there is no other process of our name.
-            Err(PublishError::Fenced) if begun.elapsed() >= TRANSACTION => {
-                let waited = begun.elapsed();
-                Err(PublishError::Lost(format!("the transaction was open for {waited:.1?}: the brokers gave it up")))
-            }
-            published => published,
-        };
+        let published = self.transaction(round, changelog, offsets, group);
+        let published = published.map_err(|error| error.after(begun.elapsed()));
         match &published {
-            Err(PublishError::Aborted(_) | PublishError::TooLarge) => self.abort()?,
+            Err(PublishError::Aborted(_) | PublishError::TooLarge) => {
+                self.abort().map_err(|error| error.after(begun.elapsed()))?;
+            }
             // The process ends: readers need not wait until the transaction times out, if it can be helped.
             Err(PublishError::Forbidden(_)) => drop(self.abort()),
             _ => {}
@@ -372,4 +381,17 @@ impl Outbox {
 /// What is said when we may not write.
 fn forbidden(resource: Resource<'_>) -> PublishError {
     PublishError::Forbidden(Denied { resource, right: Right::Write }.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_after_the_transactions_time_is_not_another_process() {
+        assert_eq!(PublishError::Fenced.after(TRANSACTION - Duration::from_millis(1)), PublishError::Fenced);
+        let given_up = PublishError::Lost("the transaction was open for 10.0s: the brokers gave it up".into());
+        assert_eq!(PublishError::Fenced.after(TRANSACTION), given_up);
+        assert_eq!(PublishError::TooLarge.after(2 * TRANSACTION), PublishError::TooLarge);
+    }
 }

@@ -21,7 +21,7 @@ const BROKEN: u32 = 70;
 const TERMINATED: u32 = 128 + 15;
 
 /// An orderly end, or that of a fenced zombie, takes no longer, on a busy machine.
-const END: Duration = Duration::from_secs(60);
+const END: Duration = Duration::from_secs(180);
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum State {
@@ -280,7 +280,11 @@ impl Seen {
 
 /// The end of a program's log.
 fn tail(program: &Supervised) -> String {
-    let log = program.log();
-    let lines: Vec<_> = log.lines().collect();
-    lines[lines.len().saturating_sub(25)..].join("\n")
+    last_lines(&program.log(), 25)
+}
+
+/// So many lines at most.
+pub fn last_lines(text: &str, most: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(most)..].join("\n")
 }

@@ -4,6 +4,7 @@
 //! The short form is a test among the others. The long form is `tests/crash/long`, which says what it takes.
 
 mod deployment;
+mod feed;
 mod fleet;
 mod oracle;
 mod plan;
@@ -20,21 +21,25 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use deployment::Deployment;
+use feed::{Feeder, feed};
 use fleet::{Fleet, Seen, WORKERS};
 use oracle::Records;
 use plan::{Counts, plan};
 use report::Report;
 use storm::Storm;
-use stream::{Story, Stream};
+use stream::Story;
 use watch::{Progress, Watch};
 
-use crate::kafka::{Broker, Feeder, OWN, Options, Record, unique};
+use crate::kafka::{Broker, OWN, Options, Record, unique};
 use crate::supervise::wait_for;
 use crate::twin::Rules;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 
 const PARTITIONS: i32 = 8;
+
+/// Of the broker: after `kill -9` it reads all its logs again, and millions of events in 512 MiB leave it no time to answer.
+const HEAP_MIB: u32 = 2_048;
 
 /// What runs it.
 const TEST: &str = "--exact crash::faults_change_no_alert_and_no_state --nocapture";
@@ -138,27 +143,13 @@ impl Drop for OverOnDrop<'_> {
     }
 }
 
-/// Produces the events of a run, evenly, and never far ahead of the group.
-fn feed(form: &Form, feeder: &Feeder, progress: &Progress) -> Records {
-    let mut records = Records::default();
-    let step = Duration::from_secs(1) / form.rate as u32;
-    let mut due = Instant::now();
-    for record in Stream::new(form.seed, form.story, form.leads).take(form.events as usize) {
-        // Five seconds ahead: then it waits, so that faults meet a group at work and not an end of events.
-        while (progress.behind() > 5 * form.rate || Instant::now() < due) && !progress.over.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_millis(1));
-        }
-        due = (due + step).max(Instant::now() - Duration::from_millis(50)); // no burst after a wait
-        if progress.over.load(Ordering::Relaxed) {
-            return records;
-        }
-        feeder.send(&record);
-        records.add(record.key.as_deref().expect("a lead"), record.value.as_deref().expect("an event"));
-        progress.produced.fetch_add(1, Ordering::Relaxed);
+/// Ends a run at once when one of its other threads panics: without it there would be no end, and no reason told.
+struct OverOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for OverOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_or(thread::panicking(), Ordering::Relaxed);
     }
-    feeder.finish();
-    progress.fed.store(true, Ordering::Relaxed);
-    records
 }
 
 /// How long each step of a run took.
@@ -180,7 +171,8 @@ fn run(form: &Form) -> Report {
     let mut steps = Steps { since: Instant::now(), done: Vec::new() };
     // Transactions whose time is over are looked for every 10 s otherwise.
     let cleanup = ("transaction.abort.timed.out.transaction.cleanup.interval.ms".to_owned(), "500".to_owned());
-    let broker = Broker::start_own(&Options { properties: vec![cleanup], ..Options::default() });
+    let options = Options { properties: vec![cleanup], heap_mib: Some(HEAP_MIB), ..Options::default() };
+    let broker = Broker::start_own(&options);
     steps.done("broker");
     let name = unique("crash");
     let (brokers, events) = (broker.bootstrap().to_owned(), format!("{name}.events"));
@@ -192,14 +184,20 @@ fn run(form: &Form) -> Report {
     let fleet = Fleet::new(&stormy);
     wait_for("two instances that share the partitions", DEADLINE, || watch.is_settled(2 * WORKERS).then_some(()));
     steps.done("start");
-    let (progress, feeder) = (Progress::default(), broker.feeder(&stormy.events));
+    let (progress, feeder) = (Progress::default(), Feeder::new(broker.client_config(), &stormy.events));
     let broker = Arc::new(Mutex::new(broker));
     let faults = plan(form.seed, form.events, &form.faults);
     let mut storm = Storm::new(fleet, Arc::clone(&broker), &stormy.name, faults, &progress);
     let records = thread::scope(|scope| {
         let _over = OverOnDrop(&progress.over);
-        scope.spawn(|| watch.keep_telling(&progress));
-        let fed = scope.spawn(|| feed(form, &feeder, &progress));
+        scope.spawn(|| {
+            let _over = OverOnPanic(&progress.over);
+            watch.keep_telling(&progress);
+        });
+        let fed = scope.spawn(|| {
+            let _over = OverOnPanic(&progress.over);
+            feed(form, &feeder, &progress)
+        });
         storm.rage();
         fed.join().expect("all events are produced")
     });

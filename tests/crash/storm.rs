@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::producer::{BaseProducer, Producer};
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, last_lines};
 use super::plan::{Fault, Planned};
 use super::watch::{Positions, Progress};
 use crate::kafka::Broker;
@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_millis(2);
 const BETWEEN: Duration = Duration::from_millis(100);
 
 /// The group stands still for so long: something is stuck.
-const STUCK: Duration = Duration::from_secs(120);
+const STUCK: Duration = Duration::from_secs(300);
 
 enum Power {
     On,
@@ -95,6 +95,7 @@ impl<'a> Storm<'a> {
     }
 
     fn tick(&mut self) {
+        assert!(!self.progress.over.load(Ordering::Relaxed), "the run's feeder or its watch has ended: see above");
         let now = Instant::now();
         for line in self.fleet.tick(now) {
             self.tell(&line);
@@ -211,7 +212,18 @@ impl<'a> Storm<'a> {
         }
         let still = now - self.moved.0;
         // At the end nothing moves while instances leave.
-        assert!(still < STUCK, "no position moved for {still:?}: {:?}\n{}", self.moved.1, self.fleet.state());
+        if still >= STUCK {
+            panic!("no position moved for {still:?}: {}", self.state());
+        }
+    }
+
+    /// How everyone is, for who has to find out why nothing moves.
+    fn state(&self) -> String {
+        let (positions, produced, fed) = (&self.moved.1, &self.progress.produced, &self.progress.fed);
+        // While it restarts, a thread of its own holds it.
+        let broker = self.broker.try_lock().map(|broker| last_lines(&broker.log(), 40)).unwrap_or_default();
+        let fleet = self.fleet.state();
+        format!("{positions:?}, {produced:?} events sent, all acknowledged: {fed:?}\n--- broker:\n{broker}\n{fleet}")
     }
 
     fn broker(&self) -> MutexGuard<'_, Broker> {

@@ -20,6 +20,8 @@ pub struct Options {
     pub tls_scram: Option<Login>,
     /// More lines of `server.properties`; they win over ours.
     pub properties: Vec<(String, String)>,
+    /// The most memory that its Java heap takes, in MiB; 512 if it is not said.
+    pub heap_mib: Option<u32>,
 }
 
 #[derive(Clone)]
@@ -83,7 +85,7 @@ impl Broker {
             }
             std::fs::write(folder.join("server.properties"), server_properties(folder, &ports, options))
                 .expect("the temporary folder is writable");
-            command(&libs, login)
+            command(&libs, login, options.heap_mib.unwrap_or(512))
         });
         let tls = options.tls_scram.clone().map(|login| Tls {
             bootstrap: format!("127.0.0.1:{}", ports.tls),
@@ -133,6 +135,11 @@ impl Broker {
 
     pub fn pid(&self) -> Option<u32> {
         self.program.as_ref()?.pid()
+    }
+
+    /// What the broker has printed: warnings and errors. Empty if it is someone else's.
+    pub fn log(&self) -> String {
+        self.program.as_ref().map(Supervised::log).unwrap_or_default()
     }
 
     pub fn folder(&self) -> Option<&Path> {
@@ -206,19 +213,20 @@ log.cleaner.dedupe.buffer.size=16777216
 ///
 /// One compiler and one collector of garbage instead of two of each take a third off the CPU time of a start: fit for
 /// tests, not for measuring.
-fn command(libs: &Path, login: Option<&Login>) -> Vec<String> {
+fn command(libs: &Path, login: Option<&Login>, heap_mib: u32) -> Vec<String> {
     const SCRIPT: &str = r#"
-        libs=$1/*; shift
+        libs=$1/* heap=$2; shift 2
         quiet=-Dorg.slf4j.simpleLogger.defaultLogLevel=warn
         if ! [ -e formatted ]; then
             java -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$quiet" -cp "$libs" kafka.tools.StorageTool format -c server.properties "$@" || exit
             : >formatted
         fi
-        exec java -Xms256m -Xmx512m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$quiet" -cp "$libs" kafka.Kafka server.properties
+        exec java -Xms256m -Xmx"$heap"m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC "$quiet" -cp "$libs" kafka.Kafka server.properties
     "#;
     // The cluster's id: 16 bytes in base64url. Its folder and ports make a test's broker unique, not this.
     let mut command: Vec<String> = ["sh", "-c", SCRIPT, "kafka"].map(String::from).to_vec();
     command.push(libs.to_str().expect("the cache's path is UTF-8").into());
+    command.push(heap_mib.to_string());
     command.extend(["-t", "aG90bGVhZC10ZXN0LTAwMQ"].map(String::from));
     if let Some(Login { user, password }) = login {
         command.extend(["--add-scram".into(), format!("SCRAM-SHA-512=[name={user},password={password}]")]);

@@ -152,10 +152,13 @@ impl Broker {
         }
         consumer.assign(&assignment).expect("an assignment");
         let (mut records, mut at_end) = (Vec::new(), BTreeSet::new());
-        let start = Instant::now();
+        let mut start = Instant::now();
         while at_end.len() < partitions as usize {
             match consumer.poll(Duration::from_millis(200)) {
-                Some(Ok(message)) => records.push(Record::of(&message)),
+                Some(Ok(message)) => {
+                    start = Instant::now(); // however many there are
+                    records.push(Record::of(&message));
+                }
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     at_end.insert(partition);
                 }

@@ -7,7 +7,7 @@ mod rights;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 pub use broker::{Broker, Login, Options};
-pub use client::{Feeder, Outgoing, Record, unique};
+pub use client::{Outgoing, Record, unique};
 pub use rights::{On, Right};
 
 /// The broker that the tests of this process share, started by the first one that asks. Use [`unique`] topic names.

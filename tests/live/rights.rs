@@ -56,7 +56,7 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
         ("super.users", "User:ANONYMOUS"),
     ];
     let properties = authorizer.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
-    let broker = Broker::start_own(&Options { tls_scram: Some(login), properties });
+    let broker = Broker::start_own(&Options { tls_scram: Some(login), properties, ..Options::default() });
     for topic in ["events", "hotlead.alerts", "hotlead.dead-letter", "hotlead.state", "hotlead.feedback"] {
         broker.create_topic(topic, 1, &[]);
     }
