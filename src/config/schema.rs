@@ -140,6 +140,7 @@ fn plain(is: Is) -> Value {
         Is::SecretMap => json!({ "type": ["object", "null"], "additionalProperties": secret() }),
         Is::AnyMap => json!({ "type": ["object", "null"], "additionalProperties": any() }),
         Is::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Is::TextsOrTruth => json!({ "anyOf": [{ "type": "boolean" }, plain(Is::Texts)] }),
         _ => any(),
     }
 }

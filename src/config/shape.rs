@@ -96,6 +96,8 @@ pub(super) enum Is {
     Maps(&'static Shape),
     /// A list of texts.
     Texts,
+    /// A list of texts, or yes or no to all of them.
+    TextsOrTruth,
     /// The word, or such a map.
     WordOr(&'static str, &'static Shape),
 }

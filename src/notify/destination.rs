@@ -1,37 +1,33 @@
 //! Where a sink's alerts go: writes the request for one alert, sends it, and judges what comes back.
 
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
 use url::Url;
 
 use super::http::{Answer, Endpoint, Failure};
+use super::payload::Disclosure;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use super::webhook::{self, Key};
-use super::{gate::Gate, slack};
-use crate::config::settings::Target;
+use super::{cloudevent, gate::Gate, slack, webhook};
+use crate::config::settings::{Encoding, SigningKey, Sink, Target, Webhook};
 use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 
-/// A sink's endpoint and what it speaks.
+/// A sink's endpoint and what it speaks. Its secrets can be exchanged while it works.
 #[derive(Debug)]
 pub struct Destination {
-    endpoint: Endpoint,
-    form: Form,
-}
-
-enum Form {
-    Slack,
-    Webhook { keys: Vec<Key>, headers: HeaderMap },
-}
-
-impl std::fmt::Debug for Form {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Slack => "Slack",
-            Self::Webhook { .. } => "Webhook",
-        })
-    }
+    /// As the config has it, with the secrets of now.
+    target: Mutex<Target>,
+    /// Name of the deployment.
+    group: String,
+    disclosure: Disclosure,
+    /// Made of `target`.
+    prepared: RwLock<Arc<Prepared>>,
+    /// How often secrets were exchanged.
+    renewals: watch::Sender<u64>,
 }
 
 /// One attempt: what came back, and what it means.
@@ -43,45 +39,78 @@ pub struct Attempted {
     pub answer: Option<Answer>,
 }
 
+/// What is sent for one alert.
+#[derive(Debug)]
+pub struct Request {
+    /// All but those that HTTP itself adds.
+    pub headers: HeaderMap,
+    /// To the byte.
+    pub body: Vec<u8>,
+}
+
 impl Destination {
-    /// Prepares it; nothing is sent.
+    /// Prepares a sink's; nothing is sent. `group` is the deployment's name.
     ///
     /// # Errors
     /// What is wrong, without any secret: a URL or key that cannot be used, a system without root certificates.
+    pub fn of(sink: &Sink, group: &str) -> Result<Self, String> {
+        let prepared = RwLock::new(Arc::new(Prepared::new(&sink.target)?));
+        let target = Mutex::new(sink.target.clone());
+        let disclosure = Disclosure::of(sink);
+        Ok(Self { target, group: group.to_owned(), disclosure, prepared, renewals: watch::Sender::new(0) })
+    }
+
+    /// The same for a target by itself.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    #[cfg(test)]
     pub fn new(target: &Target) -> Result<Self, String> {
-        match target {
-            Target::Slack { webhook_url, reach } => {
-                let url = Url::parse(webhook_url.expose().trim());
-                let url = url.map_err(|error| format!("webhook_url: {error}"))?;
-                let endpoint = Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
-                Ok(Self { endpoint, form: Form::Slack })
-            }
-            Target::Webhook { url, secrets, headers, reach } => {
-                let keys = secrets.iter().map(|secret| Key::parse(secret.expose()));
-                let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|e| format!("secret {e}"))?;
-                let mut map = HeaderMap::new();
-                for (name, value) in headers {
-                    let named = HeaderName::from_bytes(name.as_bytes());
-                    let named = named.map_err(|_| format!("headers: {name:?} is no header's name"))?;
-                    let value = HeaderValue::from_str(value.expose());
-                    let mut value = value.map_err(|_| format!("headers: the value of {name} is none"))?;
-                    value.set_sensitive(true);
-                    map.insert(named, value);
-                }
-                let endpoint = Endpoint::new(url.clone(), reach).map_err(|e| format!("url: {e}"))?;
-                Ok(Self { endpoint, form: Form::Webhook { keys, headers: map } })
-            }
+        Self::of(&super::receiver::sink(target.clone()), "hotlead")
+    }
+
+    /// Reads secrets that stand in files again; from the next attempt on those of now are used.
+    ///
+    /// # Errors
+    /// What is wrong with one, without any of it; the old ones stay in use.
+    pub fn reread(&self) -> Result<bool, String> {
+        let mut current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut target = current.clone();
+        let mut changed = false;
+        for secret in target.secrets_mut() {
+            changed |= secret.reread()?;
         }
+        if changed {
+            let prepared = Prepared::new(&target)?;
+            *self.prepared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prepared);
+            *current = target;
+            self.renewals.send_modify(|count| *count += 1);
+        }
+        Ok(changed)
+    }
+
+    /// Tells of each exchange of secrets: a sink whose credential was refused can try again.
+    pub fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
+    }
+
+    /// Every secret of now.
+    pub fn secrets(&self) -> Vec<String> {
+        super::redact::secrets(&self.target.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn prepared(&self) -> Arc<Prepared> {
+        self.prepared.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Scheme and host: all of the address that may be printed.
     pub fn place(&self) -> String {
-        self.endpoint.place()
+        self.prepared().endpoint.place()
     }
 
     /// The pace that the other side asks for.
     pub fn gate(&self) -> Gate {
-        match self.form {
+        match self.prepared().form {
             Form::Slack => Gate::slack(),
             Form::Webhook { .. } => Gate::open(),
         }
@@ -89,17 +118,17 @@ impl Destination {
 
     /// Sends one alert. `as_published` is its value on the alert topic; `minimal` asks for as little as possible.
     pub async fn attempt(&self, as_published: &[u8], alert: &Alert, minimal: bool) -> Attempted {
-        let now = wall_clock();
-        let (headers, body) = match self.request(as_published, alert, minimal, now) {
+        let prepared = self.prepared();
+        let Request { headers, body } = match self.request(&prepared, as_published, alert, minimal, wall_clock()) {
             Ok(request) => request,
             Err(detail) => {
                 let never = Verdict::Never(Reason::Message);
                 return Attempted { judged: Judged::failed(never, AttemptResult::Message, None, detail), answer: None };
             }
         };
-        match self.endpoint.post(headers, body).await {
+        match prepared.endpoint.post(headers, body).await {
             Ok(answer) => {
-                let judged = match self.form {
+                let judged = match prepared.form {
                     Form::Slack => slack::judge(&answer, wall_clock()),
                     Form::Webhook { .. } => webhook::judge(&answer, wall_clock()),
                 };
@@ -109,37 +138,109 @@ impl Destination {
         }
     }
 
+    /// What [`Self::attempt`] would send now.
+    ///
+    /// # Errors
+    /// Why the alert cannot be written, in words without any of its values.
+    pub fn rendered(&self, as_published: &[u8], alert: &Alert, now: Timestamp) -> Result<Request, String> {
+        self.request(&self.prepared(), as_published, alert, false, now)
+    }
+
     fn request(
         &self,
+        prepared: &Prepared,
         as_published: &[u8],
         alert: &Alert,
         minimal: bool,
         now: Timestamp,
-    ) -> Result<(HeaderMap, Vec<u8>), String> {
-        let (mut all, body) = match &self.form {
+    ) -> Result<Request, String> {
+        let not_json = |_| "the value is not JSON".to_owned();
+        let masked = self.disclosure.masked(as_published).map_err(not_json)?;
+        let alert = match &masked {
+            Cow::Borrowed(_) => Cow::Borrowed(alert),
+            Cow::Owned(masked) => Cow::Owned(serde_json::from_slice(masked).map_err(not_json)?),
+        };
+        let (mut headers, body) = match &prepared.form {
             Form::Slack => {
-                let message = if minimal { slack::minimal(alert) } else { slack::card(alert, now) };
+                let message = if minimal { slack::minimal(&alert) } else { slack::card(&alert, now) };
                 (HeaderMap::new(), message.to_string().into_bytes())
             }
-            Form::Webhook { keys, headers } => {
-                let body = webhook::body(alert, as_published).map_err(|_| "the value is not JSON")?;
-                let (id, seconds) = (alert.id.to_string(), now.as_millis().div_euclid(1_000));
-                let mut all = headers.clone();
-                let own = [
-                    ("webhook-signature", webhook::signature(keys, &id, seconds, &body)),
-                    ("webhook-timestamp", seconds.to_string()),
-                    ("webhook-id", id),
-                ];
-                for (name, value) in own {
-                    let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} is no header"))?;
-                    all.insert(name, value);
-                }
+            Form::Webhook { keys, headers, encoding } => {
+                let data = self.disclosure.projected(masked).map_err(not_json)?;
+                let (mut all, body) = match encoding {
+                    Encoding::Standard => (headers.clone(), webhook::body(&alert, &data).map_err(not_json)?),
+                    Encoding::CloudEvents => {
+                        let mut all = headers.clone();
+                        all.extend(cloudevent::attributes(&alert, &self.group));
+                        (all, data.into_owned())
+                    }
+                };
+                all.extend(signed(keys, &alert, now, &body)?);
                 (all, body)
             }
         };
-        all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok((all, body))
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Ok(Request { headers, body })
     }
+}
+
+/// A target with its secrets read: what a request is made of.
+struct Prepared {
+    endpoint: Endpoint,
+    form: Form,
+}
+
+enum Form {
+    Slack,
+    Webhook { keys: Vec<SigningKey>, headers: HeaderMap, encoding: Encoding },
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.endpoint.place())
+    }
+}
+
+impl Prepared {
+    fn new(target: &Target) -> Result<Self, String> {
+        match target {
+            Target::Slack { webhook_url, reach } => {
+                let url = Url::parse(webhook_url.expose().trim());
+                let url = url.map_err(|error| format!("webhook_url: {error}"))?;
+                let endpoint = Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
+                Ok(Self { endpoint, form: Form::Slack })
+            }
+            Target::Webhook(webhook) => Self::webhook(webhook),
+        }
+    }
+
+    fn webhook(webhook: &Webhook) -> Result<Self, String> {
+        let keys = webhook.secrets.iter().map(|secret| SigningKey::parse(secret.expose()));
+        let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|why| format!("secret: the key {why}"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &webhook.headers {
+            let named = HeaderName::from_bytes(name.as_bytes());
+            let named = named.map_err(|_| format!("headers: {name:?} is no header's name"))?;
+            let value = HeaderValue::from_str(value.expose());
+            let mut value = value.map_err(|_| format!("headers: the value of {name} is none"))?;
+            value.set_sensitive(true);
+            headers.insert(named, value);
+        }
+        let endpoint = Endpoint::new(webhook.url.clone(), &webhook.reach).map_err(|e| format!("url: {e}"))?;
+        Ok(Self { endpoint, form: Form::Webhook { keys, headers, encoding: webhook.encoding } })
+    }
+}
+
+/// The headers of Standard Webhooks: the id stays the same over all attempts, the time is this attempt's.
+fn signed(keys: &[SigningKey], alert: &Alert, now: Timestamp, body: &[u8]) -> Result<HeaderMap, String> {
+    let (id, seconds) = (alert.id.to_string(), now.as_millis().div_euclid(1_000));
+    let signature = webhook::signature(keys, &id, seconds, body);
+    let own = [("webhook-signature", signature), ("webhook-timestamp", seconds.to_string()), ("webhook-id", id)];
+    let header = |(name, value): (&'static str, String)| {
+        let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} is no header"))?;
+        Ok((HeaderName::from_static(name), value))
+    };
+    own.into_iter().map(header).collect()
 }
 
 fn without_answer(failure: &Failure) -> Judged {

@@ -59,6 +59,11 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// With other pauses between the attempts of an alert.
+    pub fn with_schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
+    }
+
     /// Attempts under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight

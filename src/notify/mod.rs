@@ -1,6 +1,7 @@
 //! Delivery: each sink reads the alert topic on its own and brings every alert to people, in order per lead.
 
 mod clock;
+mod cloudevent;
 mod consumer;
 mod dead_letter;
 pub mod destination;
@@ -11,6 +12,7 @@ mod job;
 mod kafka;
 mod lanes;
 mod observer;
+mod payload;
 #[cfg(test)]
 mod receiver;
 mod redact;
@@ -125,7 +127,7 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
     let mut gates: BTreeMap<&str, Arc<Mutex<Gate>>> = BTreeMap::new();
     let mut running = Running { stop: Arc::default(), threads: Vec::new(), workers: tokio::task::JoinSet::new() };
     for sink in &settings.sinks {
-        let destination = Arc::new(Destination::new(&sink.target).map_err(fault(sink))?);
+        let destination = Arc::new(Destination::of(sink, &settings.group).map_err(fault(sink))?);
         let gate = match &sink.target {
             Target::Slack { webhook_url, .. } => {
                 let shared = gates.entry(webhook_url.expose());
@@ -160,7 +162,7 @@ fn start_sink(settings: &Settings, sink: &Sink, around: Surroundings, running: &
     let consumer = consumer::consumer(reading, events, running.stop.clone()).map_err(|error| error.to_string())?;
     let max_age_ms = i64::try_from(sink.max_age.as_millis()).unwrap_or(i64::MAX);
     let bounds = Bounds { in_flight: MAX_IN_FLIGHT, tracked: MAX_TRACKED };
-    let lanes = Lanes::new(bounds, Span::from_millis(max_age_ms));
+    let lanes = Lanes::new(bounds, Span::from_millis(max_age_ms)).with_schedule(sink.schedule());
     running.workers.spawn(Worker::new(around, lanes, commands).run(received));
     let thread = std::thread::Builder::new()
         .name(format!("sink-{}", sink.id))

@@ -3,3 +3,4 @@
 mod broker;
 mod outside;
 mod receiver;
+mod tls;

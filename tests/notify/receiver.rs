@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
-use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics};
+use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics, Webhook};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const OLD_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -30,7 +30,7 @@ impl Request {
 }
 
 pub struct Receiver {
-    port: u16,
+    pub port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -55,30 +55,43 @@ impl Receiver {
     }
 
     pub fn webhook(&self, secrets: &[&str]) -> Target {
-        Target::Webhook {
+        Target::Webhook(Box::new(Webhook {
             url: format!("http://127.0.0.1:{}/hook", self.port).parse().expect("a URL"),
             secrets: secrets.iter().map(|secret| Secret::resolved(*secret, "env:HOOK")).collect(),
             headers: vec![],
+            payload: Default::default(),
+            encoding: Default::default(),
+            retry: Default::default(),
             reach: reach(),
-        }
+        }))
+    }
+
+    /// As [`Self::webhook`], otherwise in some way.
+    pub fn changed(&self, secrets: &[&str], change: impl FnOnce(&mut Webhook)) -> Target {
+        let Target::Webhook(mut webhook) = self.webhook(secrets) else { unreachable!() };
+        change(&mut webhook);
+        Target::Webhook(webhook)
     }
 
     pub fn slack(&self) -> Target {
         let url = format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port);
-        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), reach: reach() }
+        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), reach: Box::new(reach()) }
     }
 }
 
-fn reach() -> Reach {
+pub fn reach() -> Reach {
     Reach {
         allow_http: true,
         allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
         timeout: Duration::from_secs(15),
+        proxy: None,
+        ca: None,
+        client: None,
     }
 }
 
 pub fn sink(id: &str, start: Start, target: Target) -> Sink {
-    Sink { id: id.into(), start, max_age: Duration::from_secs(86_400), target }
+    Sink { id: id.into(), start, max_age: Duration::from_secs(86_400), mask: vec![], target }
 }
 
 /// Settings of which deliveries read the brokers, the group, the topics and the sinks.

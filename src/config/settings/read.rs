@@ -41,7 +41,7 @@ pub(in crate::config) fn read_tree(
 ) -> Option<Settings> {
     check_version(root, faults);
     let map = View::top(root).map(faults, &CONFIG_FILE)?;
-    let mut reader = Reader { faults, around, in_needed_sink: false };
+    let mut reader = Reader { faults, around, file, in_needed_sink: false };
     let kafka = map.get("kafka").map(|view| reader.kafka(&view));
     let group = map.get("group").map(|view| reader.name(&view));
     let instance = reader.instance(&map);
@@ -88,6 +88,8 @@ pub(in crate::config) fn beside(file: &Path, path: &str) -> PathBuf {
 pub(super) struct Reader<'a> {
     pub faults: &'a mut Faults,
     pub around: &'a Surroundings<'a>,
+    /// Paths in it are relative to where it lies.
+    pub file: &'a Path,
     /// Whether it is at the one sink whose secrets are needed, if there is such.
     pub in_needed_sink: bool,
 }

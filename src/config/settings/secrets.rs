@@ -1,9 +1,9 @@
 //! Secrets: the file only says where they are, and no message shows one.
 
-use std::path::Path;
+use std::fmt;
+use std::path::{Path, PathBuf};
 
-use super::Secret;
-use super::read::Reader;
+use super::read::{Reader, beside};
 use crate::config::fault::{Severity, quote};
 use crate::config::view::View;
 use crate::core::limits::MAX_SECRET;
@@ -60,19 +60,82 @@ impl<'a> Reference<'a> {
                 Err(std::env::VarError::NotPresent) => Err(format!("the variable {name} is not set")),
                 Err(std::env::VarError::NotUnicode(_)) => Err(format!("the variable {name} is not UTF-8")),
             },
-            Self::File(path) => {
-                let file = folder.join(path);
-                let shown = file.display();
-                let bytes = crate::config::read_at_most(&file, MAX_SECRET)
-                    .map_err(|error| format!("cannot read {shown}: {error}"))?;
-                if bytes.len() > MAX_SECRET {
-                    return Err(format!("{shown} has more than {MAX_SECRET} bytes"));
-                }
-                let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is not UTF-8"))?;
-                let end = text.strip_suffix('\n').unwrap_or(&text);
-                Ok(end.strip_suffix('\r').unwrap_or(end).to_owned())
-            }
+            Self::File(path) => read_file(&folder.join(path)),
         }
+    }
+}
+
+/// What stands in a file; one newline at the end is cut.
+fn read_file(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let bytes =
+        crate::config::read_at_most(file, MAX_SECRET).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    if bytes.len() > MAX_SECRET {
+        return Err(format!("{shown} has more than {MAX_SECRET} bytes"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| format!("{shown} is not UTF-8"))?;
+    let end = text.strip_suffix('\n').unwrap_or(&text);
+    Ok(end.strip_suffix('\r').unwrap_or(end).to_owned())
+}
+
+/// A value that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret {
+    value: String,
+    /// Where it came from, in the file's own words: `env:NAME`, `file:PATH`; `None` if it stands in the file.
+    reference: Option<String>,
+    /// The file that it stands in, to look at it again.
+    file: Option<PathBuf>,
+}
+
+impl Secret {
+    /// A value that stands in the file itself (of librdkafka properties that are none).
+    pub fn inline(value: impl Into<String>) -> Self {
+        Self { value: value.into(), reference: None, file: None }
+    }
+
+    /// A value that was read from where `reference` says.
+    pub fn resolved(value: impl Into<String>, reference: impl Into<String>) -> Self {
+        Self { value: value.into(), reference: Some(reference.into()), file: None }
+    }
+
+    /// The same secret, which can be read again from this file.
+    pub fn in_file(self, file: PathBuf) -> Self {
+        Self { file: Some(file), ..self }
+    }
+
+    /// Reads it again if it stands in a file; whether it is another one now. However the file came to hold something
+    /// else: written, renamed over, or behind a link that was moved.
+    ///
+    /// # Errors
+    /// In words why there is none now; the old value stays.
+    pub fn reread(&mut self) -> Result<bool, String> {
+        let Some(file) = &self.file else {
+            return Ok(false);
+        };
+        let value = read_file(file)?;
+        if value.trim().is_empty() {
+            return Err(format!("{} is empty", file.display()));
+        }
+        let changed = value != self.value;
+        self.value = value;
+        Ok(changed)
+    }
+
+    /// The value itself: only to be handed to the one that needs it.
+    pub fn expose(&self) -> &str {
+        &self.value
+    }
+
+    /// Where it came from, if not from the file itself.
+    pub fn reference(&self) -> Option<&str> {
+        self.reference.as_deref()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reference.as_deref().unwrap_or("***"))
     }
 }
 
@@ -102,7 +165,11 @@ impl Reader<'_> {
         let written = view.as_text().unwrap_or_default();
         let message = match (self.around.secret)(reference) {
             Ok(value) if !value.trim().is_empty() => {
-                return Ok(Some(Secret::resolved(value, written)));
+                let secret = Secret::resolved(value, written);
+                return Ok(Some(match reference {
+                    Reference::Env(_) => secret,
+                    Reference::File(path) => secret.in_file(beside(self.file, path)),
+                }));
             }
             Ok(_) => format!("{} is empty", quote(written)),
             Err(why) => why,
