@@ -54,33 +54,32 @@ impl Redactor {
     /// The text without any secret: plain, percent-encoded, base64, or as a JSON text.
     pub fn redact(&self, text: &str) -> String {
         let known = self.spellings.read().unwrap_or_else(PoisonError::into_inner);
-        known.iter().fold(text.to_owned(), |text, spelling| spelling.take_out(text))
+        let mut clean = String::with_capacity(text.len());
+        let mut rest = text;
+        // One pass, so that what stands in a secret's place is not looked at again.
+        while let Some(first) = rest.chars().next() {
+            match known.iter().find(|spelling| spelling.begins(rest)) {
+                Some(spelling) => {
+                    clean.push_str(GONE);
+                    rest = &rest[spelling.text.len()..];
+                }
+                None => {
+                    clean.push(first);
+                    rest = &rest[first.len_utf8()..];
+                }
+            }
+        }
+        clean
     }
 }
 
 impl Spelling {
-    fn find(&self, text: &str) -> Option<usize> {
-        if !self.any_case {
-            return text.find(&self.text);
+    fn begins(&self, text: &str) -> bool {
+        match text.get(..self.text.len()) {
+            Some(head) if self.any_case => head.eq_ignore_ascii_case(&self.text),
+            Some(head) => head == self.text,
+            None => false,
         }
-        let (text, wanted) = (text.as_bytes(), self.text.as_bytes());
-        // Percent-encoding is ASCII, so what is found lies at boundaries of characters.
-        text.windows(wanted.len()).position(|window| window.eq_ignore_ascii_case(wanted))
-    }
-
-    fn take_out(&self, text: String) -> String {
-        let mut rest = text.as_str();
-        let mut clean = String::new();
-        while let Some(at) = self.find(rest) {
-            clean.push_str(&rest[..at]);
-            clean.push_str(GONE);
-            rest = &rest[at + self.text.len()..];
-        }
-        if clean.is_empty() {
-            return text;
-        }
-        clean.push_str(rest);
-        clean
     }
 }
 
