@@ -101,6 +101,12 @@ impl Writer {
             Is::Fields => json!({
                 "type": "object", "minProperties": 1, "propertyNames": field(), "additionalProperties": self.matcher(),
             }),
+            Is::AlertFields => json!({
+                "type": "object", "minProperties": 1, "additionalProperties": self.matcher(),
+                "propertyNames": { "anyOf": [
+                    { "enum": super::settings::fields::ALERT_FIELDS }, { "pattern": "^lead(\\.[^.]+)+$" },
+                ] },
+            }),
             other => plain(other),
         }
     }

@@ -6,6 +6,7 @@ mod keys;
 mod librdkafka;
 mod reach;
 mod read;
+mod routes;
 mod secrets;
 mod signing;
 mod sinks;
@@ -22,6 +23,7 @@ use crate::core::event::FieldPath;
 pub(super) use self::keys::CONFIG_FILE;
 pub use self::read::read;
 pub(super) use self::read::{beside, read_tree};
+pub use self::routes::{Routing, SinkRoute, Takes};
 pub use self::secrets::{Needed, Reference, Secret, Surroundings};
 pub use self::signing::SigningKey;
 pub use self::webhook::{Encoding, Payload, Webhook};
@@ -51,6 +53,8 @@ pub struct Settings {
     pub max_leads: usize,
     /// In file order; ids unique.
     pub sinks: Vec<Sink>,
+    /// Which of them takes which alerts.
+    pub routing: Routing,
     /// The console and metrics listen here; `None` when the file says `http: off`.
     pub http: Option<SocketAddr>,
     /// How the log is written.

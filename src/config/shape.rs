@@ -87,6 +87,8 @@ pub(super) enum Is {
     AnyMap,
     /// Fields of an event, each with a matcher.
     Fields,
+    /// Fields of an alert, each with a matcher.
+    AlertFields,
     Map(&'static Shape),
     /// Names, each with such a map.
     Named(&'static Shape),

@@ -1,18 +1,17 @@
 //! Where a sink's alerts go: writes the request for one alert, sends it, and judges what comes back.
 
-use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::sync::watch;
 use url::Url;
 
 use super::http::{Answer, Endpoint, Failure};
-use super::payload::Disclosure;
+use super::message::{Message, Writer};
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use super::{cloudevent, gate::Gate, slack, webhook};
-use crate::config::settings::{Encoding, SigningKey, Sink, Target, Webhook};
+use super::{gate::Gate, slack, webhook};
+use crate::config::settings::{SigningKey, Sink, Target, Webhook};
 use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 
@@ -21,9 +20,7 @@ use crate::core::time::Timestamp;
 pub struct Destination {
     /// As the config has it, with the secrets of now.
     target: Mutex<Target>,
-    /// Name of the deployment.
-    group: String,
-    disclosure: Disclosure,
+    writer: Writer,
     /// Made of `target`.
     prepared: RwLock<Arc<Prepared>>,
     /// How often secrets were exchanged.
@@ -39,15 +36,6 @@ pub struct Attempted {
     pub answer: Option<Answer>,
 }
 
-/// What is sent for one alert.
-#[derive(Debug)]
-pub struct Request {
-    /// All but those that HTTP itself adds.
-    pub headers: HeaderMap,
-    /// To the byte.
-    pub body: Vec<u8>,
-}
-
 impl Destination {
     /// Prepares a sink's; nothing is sent. `group` is the deployment's name.
     ///
@@ -56,8 +44,7 @@ impl Destination {
     pub fn of(sink: &Sink, group: &str) -> Result<Self, String> {
         let prepared = RwLock::new(Arc::new(Prepared::new(&sink.target)?));
         let target = Mutex::new(sink.target.clone());
-        let disclosure = Disclosure::of(sink);
-        Ok(Self { target, group: group.to_owned(), disclosure, prepared, renewals: watch::Sender::new(0) })
+        Ok(Self { target, writer: Writer::of(sink, group), prepared, renewals: watch::Sender::new(0) })
     }
 
     /// The same for a target by itself.
@@ -119,8 +106,10 @@ impl Destination {
     /// Sends one alert. `as_published` is its value on the alert topic; `minimal` asks for as little as possible.
     pub async fn attempt(&self, as_published: &[u8], alert: &Alert, minimal: bool) -> Attempted {
         let prepared = self.prepared();
-        let Request { headers, body } = match self.request(&prepared, as_published, alert, minimal, wall_clock()) {
-            Ok(request) => request,
+        let now = wall_clock();
+        let written = self.writer.write(as_published, alert, minimal, now);
+        let Message { headers, body } = match written.and_then(|message| prepared.finish(message, alert, now)) {
+            Ok(message) => message,
             Err(detail) => {
                 let never = Verdict::Never(Reason::Message);
                 return Attempted { judged: Judged::failed(never, AttemptResult::Message, None, detail), answer: None };
@@ -137,51 +126,6 @@ impl Destination {
             Err(failure) => Attempted { judged: without_answer(&failure), answer: None },
         }
     }
-
-    /// What [`Self::attempt`] would send now.
-    ///
-    /// # Errors
-    /// Why the alert cannot be written, in words without any of its values.
-    pub fn rendered(&self, as_published: &[u8], alert: &Alert, now: Timestamp) -> Result<Request, String> {
-        self.request(&self.prepared(), as_published, alert, false, now)
-    }
-
-    fn request(
-        &self,
-        prepared: &Prepared,
-        as_published: &[u8],
-        alert: &Alert,
-        minimal: bool,
-        now: Timestamp,
-    ) -> Result<Request, String> {
-        let not_json = |_| "the value is not JSON".to_owned();
-        let masked = self.disclosure.masked(as_published).map_err(not_json)?;
-        let alert = match &masked {
-            Cow::Borrowed(_) => Cow::Borrowed(alert),
-            Cow::Owned(masked) => Cow::Owned(serde_json::from_slice(masked).map_err(not_json)?),
-        };
-        let (mut headers, body) = match &prepared.form {
-            Form::Slack => {
-                let message = if minimal { slack::minimal(&alert) } else { slack::card(&alert, now) };
-                (HeaderMap::new(), message.to_string().into_bytes())
-            }
-            Form::Webhook { keys, headers, encoding } => {
-                let data = self.disclosure.projected(masked).map_err(not_json)?;
-                let (mut all, body) = match encoding {
-                    Encoding::Standard => (headers.clone(), webhook::body(&alert, &data).map_err(not_json)?),
-                    Encoding::CloudEvents => {
-                        let mut all = headers.clone();
-                        all.extend(cloudevent::attributes(&alert, &self.group));
-                        (all, data.into_owned())
-                    }
-                };
-                all.extend(signed(keys, &alert, now, &body)?);
-                (all, body)
-            }
-        };
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok(Request { headers, body })
-    }
 }
 
 /// A target with its secrets read: what a request is made of.
@@ -192,7 +136,7 @@ struct Prepared {
 
 enum Form {
     Slack,
-    Webhook { keys: Vec<SigningKey>, headers: HeaderMap, encoding: Encoding },
+    Webhook { keys: Vec<SigningKey>, headers: HeaderMap },
 }
 
 impl std::fmt::Debug for Prepared {
@@ -214,6 +158,17 @@ impl Prepared {
         }
     }
 
+    /// The message with what takes a secret: the config's own headers, and the signature.
+    fn finish(&self, message: Message, alert: &Alert, now: Timestamp) -> Result<Message, &'static str> {
+        let Form::Webhook { keys, headers: own } = &self.form else {
+            return Ok(message);
+        };
+        let mut headers = own.clone();
+        headers.extend(message.headers);
+        headers.extend(signed(keys, alert, now, &message.body)?);
+        Ok(Message { headers, body: message.body })
+    }
+
     fn webhook(webhook: &Webhook) -> Result<Self, String> {
         let keys = webhook.secrets.iter().map(|secret| SigningKey::parse(secret.expose()));
         let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|why| format!("secret: the key {why}"))?;
@@ -227,17 +182,17 @@ impl Prepared {
             headers.insert(named, value);
         }
         let endpoint = Endpoint::new(webhook.url.clone(), &webhook.reach).map_err(|e| format!("url: {e}"))?;
-        Ok(Self { endpoint, form: Form::Webhook { keys, headers, encoding: webhook.encoding } })
+        Ok(Self { endpoint, form: Form::Webhook { keys, headers } })
     }
 }
 
 /// The headers of Standard Webhooks: the id stays the same over all attempts, the time is this attempt's.
-fn signed(keys: &[SigningKey], alert: &Alert, now: Timestamp, body: &[u8]) -> Result<HeaderMap, String> {
+fn signed(keys: &[SigningKey], alert: &Alert, now: Timestamp, body: &[u8]) -> Result<HeaderMap, &'static str> {
     let (id, seconds) = (alert.id.to_string(), now.as_millis().div_euclid(1_000));
     let signature = webhook::signature(keys, &id, seconds, body);
     let own = [("webhook-signature", signature), ("webhook-timestamp", seconds.to_string()), ("webhook-id", id)];
     let header = |(name, value): (&'static str, String)| {
-        let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} is no header"))?;
+        let value = HeaderValue::from_str(&value).map_err(|_| "an id or a signature is no header")?;
         Ok((HeaderName::from_static(name), value))
     };
     own.into_iter().map(header).collect()

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::config::settings::{Payload, Reach, Secret};
+use crate::config::settings::{Encoding, Payload, Reach, Secret};
 use crate::core::time::Span;
 use crate::notify::receiver::{Receiver, Reply};
 use crate::notify::sample;

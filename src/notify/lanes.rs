@@ -151,6 +151,16 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// Passes over a record that this sink does not take: only its offset moves on.
+    pub fn skip(&mut self, place: (Partition, Offset)) {
+        if let Some(own) = self.partitions.get_mut(&place.0)
+            && !own.revoking
+            && own.tracker.admit(place.1)
+        {
+            own.tracker.done(place.1);
+        }
+    }
+
     /// The next thing to do, if any; ask again until there is none.
     pub fn next(&mut self, now: Timestamp, gate: &mut Gate) -> Option<Job<R>> {
         self.wake_due(now);
@@ -260,6 +270,13 @@ impl<R> Lanes<R> {
             *probe_at = (*probe_at).max(now + PROBE_EVERY); // a probe that told nothing
         }
         Finished::Retry(now + pause)
+    }
+
+    /// Its credential is another one now: a sink that is shut because of it tries at once.
+    pub fn renewed(&mut self, now: Timestamp) {
+        if let Some((Shut::Credential, probe_at)) = &mut self.shut {
+            *probe_at = now;
+        }
     }
 
     fn shut_down(&mut self, now: Timestamp, place: Place, shut: Shut) -> Finished<R> {

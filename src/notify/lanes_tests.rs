@@ -49,6 +49,22 @@ fn committed(lanes: &mut Lanes<&'static str>) -> Option<i64> {
 }
 
 #[test]
+fn a_record_that_is_passed_over_only_moves_the_offset() {
+    let mut lanes = lanes();
+    lanes.skip((P0, Offset(4)));
+    assert_eq!(committed(&mut lanes), Some(5));
+    admit(&mut lanes, 5, "a", "five");
+    lanes.skip((P0, Offset(6)));
+    assert_eq!(committed(&mut lanes), None, "the record before it has no outcome yet");
+    let started = start(&mut lanes, 0);
+    assert_eq!(started.iter().map(|(_, record, _)| *record).collect::<Vec<_>>(), ["five"]);
+    lanes.finish(at(0), started[0].0, Judged::delivered(200), 0.5);
+    assert_eq!(committed(&mut lanes), Some(7));
+    lanes.skip((Partition(1), Offset(0)));
+    assert_eq!(committed(&mut lanes), None, "not ours");
+}
+
+#[test]
 fn one_lead_goes_in_order_and_others_do_not_wait_for_it() {
     let mut lanes = lanes();
     admit(&mut lanes, 0, "a", "a1");
@@ -134,6 +150,21 @@ fn verdicts_lead_where_the_table_says() {
             now += 10_000;
         }
     }
+}
+
+#[test]
+fn a_new_credential_is_tried_at_once() {
+    let mut lanes = lanes();
+    admit(&mut lanes, 0, "a", "zero");
+    let started = start(&mut lanes, 0);
+    lanes.finish(at(0), started[0].0, judged(Verdict::Shut(Shut::Credential)), 0.5);
+    assert_eq!(start(&mut lanes, 1_000).len(), 0);
+    lanes.renewed(at(1_000));
+    assert_eq!(lanes.wake_at(), Some(at(1_000)));
+    let probe = start(&mut lanes, 1_000);
+    lanes.finish(at(1_100), probe[0].0, judged(Verdict::Shut(Shut::Gone)), 0.5);
+    lanes.renewed(at(2_000));
+    assert_eq!(start(&mut lanes, 2_000).len(), 0, "an endpoint that is gone has no use for it");
 }
 
 #[test]

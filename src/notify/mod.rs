@@ -11,11 +11,14 @@ pub mod http;
 mod job;
 mod kafka;
 mod lanes;
+pub mod message;
 mod observer;
 mod payload;
 #[cfg(test)]
 mod receiver;
 mod redact;
+mod rotation;
+pub mod route;
 pub mod sample;
 pub mod slack;
 mod verdict;
@@ -38,12 +41,14 @@ pub use verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
 use crate::config::settings::{Settings, Sink, Target};
 use crate::core::limits::{MAX_IN_FLIGHT, MAX_TRACKED};
 use crate::core::time::Span;
+use crate::telemetry::log;
 use consumer::Reading;
 use dead_letter::DeadLetterTopic;
 use destination::Destination;
 use gate::Gate;
 use job::Bounds;
 use lanes::Lanes;
+use route::Routes;
 use worker::{Surroundings, Worker};
 
 /// Events between a consumer thread and its worker; the worker takes them at once, so a few are enough.
@@ -75,6 +80,8 @@ pub struct Running {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     workers: tokio::task::JoinSet<()>,
+    /// Ends with it.
+    rotation: tokio::task::JoinSet<()>,
 }
 
 impl Running {
@@ -122,12 +129,21 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
     };
     let ours = |fault: String| StartError { sink: None, fault };
     let redactor = Arc::new(Redactor::new(settings));
+    log::hide(redactor.clone());
+    let routes = Arc::new(Routes::new(&settings.routing));
     let graveyard: Arc<dyn Graveyard> =
         Arc::new(DeadLetterTopic::new(settings).map_err(|error| ours(redactor.redact(&error.to_string())))?);
     let mut gates: BTreeMap<&str, Arc<Mutex<Gate>>> = BTreeMap::new();
-    let mut running = Running { stop: Arc::default(), threads: Vec::new(), workers: tokio::task::JoinSet::new() };
+    let mut running = Running {
+        stop: Arc::default(),
+        threads: Vec::new(),
+        workers: tokio::task::JoinSet::new(),
+        rotation: tokio::task::JoinSet::new(),
+    };
+    let mut destinations = Vec::new();
     for sink in &settings.sinks {
         let destination = Arc::new(Destination::of(sink, &settings.group).map_err(fault(sink))?);
+        destinations.push((sink.id.clone(), destination.clone()));
         let gate = match &sink.target {
             Target::Slack { webhook_url, .. } => {
                 let shared = gates.entry(webhook_url.expose());
@@ -139,6 +155,7 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
             sink: sink.id.clone(),
             topic: settings.topics.alerts.clone(),
             destination,
+            routes: routes.clone(),
             gate,
             graveyard: graveyard.clone(),
             observer: observer.clone(),
@@ -146,6 +163,7 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
         };
         start_sink(settings, sink, around, &mut running).map_err(|error| fault(sink)(redactor.redact(&error)))?;
     }
+    running.rotation.spawn(rotation::watch(destinations, redactor));
     Ok(running)
 }
 

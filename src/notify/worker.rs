@@ -17,6 +17,7 @@ use super::job::{Finished, GivenUp, Job, Ticket};
 use super::lanes::Lanes;
 use super::observer::Observer;
 use super::redact::Redactor;
+use super::route::Routes;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
 use crate::core::alert::Alert;
 use crate::core::ids::{NextOffset, Offset, Partition};
@@ -61,6 +62,8 @@ pub struct Surroundings {
     pub topic: String,
     /// Where to.
     pub destination: Arc<Destination>,
+    /// Which alerts the sink takes.
+    pub routes: Arc<Routes>,
     /// Shared by all sinks with the same address.
     pub gate: Arc<Mutex<Gate>>,
     /// Where to with what is given up.
@@ -111,6 +114,7 @@ impl Worker {
 
     /// Works until the consumer thread ends.
     pub async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut renewals = self.around.destination.renewals();
         loop {
             self.start_jobs();
             self.settle();
@@ -121,6 +125,7 @@ impl Worker {
                     None => return,
                 },
                 Some(done) = self.tasks.join_next_with_id() => self.end(done),
+                Ok(()) = renewals.changed() => self.lanes.renewed(self.clock.now()),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -131,6 +136,11 @@ impl Worker {
             Event::Assigned(partitions) => {
                 partitions.into_iter().for_each(|p| self.lanes.assign(p));
                 self.around.observer.assigned(&self.around.sink);
+            }
+            Event::Record(partition, offset, _, record)
+                if !self.around.routes.takes(&self.around.sink, record.value.as_deref()) =>
+            {
+                self.lanes.skip((partition, offset));
             }
             Event::Record(partition, offset, time, record) => {
                 let key = record.key.clone().unwrap_or_default();

@@ -62,6 +62,7 @@ impl Driven {
             topic: "hotlead.alerts".into(),
             gate: Arc::new(Mutex::new(destination.gate())),
             destination,
+            routes: Arc::default(),
             graveyard: letters.clone(),
             observer: attempts.clone(),
             redactor: Arc::default(),

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
-use hotlead::config::settings::{Settings, Start};
+use hotlead::config::settings::{Settings, SinkRoute, Start, Takes};
+use hotlead::core::spec::{Matcher, Scalar, Test};
 use hotlead::core::time::Timestamp;
 use hotlead::notify::{self, Unobserved, sample};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -119,4 +120,38 @@ async fn a_restart_repeats_what_has_no_outcome_and_nothing_else_and_a_new_sink_b
     });
     running.stop().await;
     assert_eq!(leads()[before.len()..], ["late"]);
+}
+
+/// Goal: a record that a sink does not take moves its offset and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_sink_gets_what_it_asks_for_and_one_gets_the_rest() {
+    let broker = tokio::task::block_in_place(broker);
+    let (hot, rest) = (Receiver::start(|_| (200, "")).await, Receiver::start(|_| (200, "")).await);
+    let sinks = vec![
+        sink("hot", Start::Earliest, hot.webhook(&[SECRET])),
+        sink("rest", Start::Earliest, rest.webhook(&[SECRET])),
+    ];
+    let mut settings = settings(broker.bootstrap(), &unique("routes"), sinks);
+    let wanted = Matcher { tests: vec![Test::Equals(vec![Scalar::Text("b".into())])] };
+    let routes = [("hot", Takes::Only(vec![("lead.key".into(), wanted)])), ("rest", Takes::Rest)];
+    settings.routing.sinks = routes.map(|(id, takes)| SinkRoute { id: id.into(), takes }).into();
+    tokio::task::block_in_place(|| {
+        create_topics(broker, &settings);
+        broker.produce(
+            &settings.topics.alerts,
+            [alert(1, "a"), alert(2, "b"), alert(3, "a"), alert(4, "b"), alert(5, "c")],
+        );
+    });
+    let running = notify::start(&settings, Arc::new(Unobserved)).expect("it starts");
+    tokio::task::block_in_place(|| {
+        for id in ["hot", "rest"] {
+            wait_for("every offset", DEADLINE, || (committed(broker, &settings, id) == 5).then_some(()));
+        }
+    });
+    running.stop().await;
+    let leads = |receiver: &Receiver| receiver.seen().iter().map(super::receiver::Request::lead).collect::<Vec<_>>();
+    assert_eq!(leads(&hot), ["b", "b"]);
+    let mut left = leads(&rest);
+    left.sort(); // different leads do not wait for each other
+    assert_eq!(left, ["a", "a", "c"]);
 }

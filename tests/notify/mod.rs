@@ -3,4 +3,5 @@
 mod broker;
 mod outside;
 mod receiver;
+mod routes;
 mod tls;

@@ -118,6 +118,7 @@ pub fn settings(brokers: &str, name: &str, sinks: Vec<Sink>) -> Settings {
         max_leads: 1_000_000,
         workers: 1,
         sinks,
+        routing: Default::default(),
         http: None,
         log: LogFormat::Text,
     }

@@ -37,7 +37,7 @@ pub const ALERT_FIELDS: &[&str] = &[
 ];
 
 /// What stands before the fields of a lead.
-const LEAD: &str = "lead.";
+pub(super) const LEAD: &str = "lead.";
 
 /// What a thin payload holds: enough to ask for the rest, and whom it is about.
 pub const THIN_FIELDS: &[&str] = &["id", "rule", "tier", "kind", "lead.key", "time"];

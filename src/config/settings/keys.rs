@@ -44,7 +44,11 @@ pub(in crate::config) static CONFIG_FILE: Shape = shape(
             "The live page, metrics and health; off: nothing is served. Default 127.0.0.1:8080.",
         ),
         key("log", Is::Map(&LOG), "How the log is written."),
-        later("unrouted"),
+        key(
+            "unrouted",
+            Is::Word(&["drop"]),
+            "drop: nobody gets the alerts that no sink takes. Without it one sink has rest: true, if any has only.",
+        ),
     ],
 );
 
@@ -82,8 +86,8 @@ pub(in crate::config) static SINK: Shape = shape(
         key("webhook", Is::Map(&WEBHOOK), "An endpoint of your own, signed per Standard Webhooks."),
         key("start", Is::Start, "Where a new sink begins: latest (default), earliest, or an age such as 1d."),
         key("max_age", Is::Duration, "An alert older than this is given up. Default 24h."),
-        later("only"),
-        later("rest"),
+        key("only", Is::AlertFields, "It takes alerts whose fields are like this, and no others."),
+        key("rest", Is::Truth, "It takes the alerts that no other sink takes."),
         later("fallback"),
         later("stale_after"),
         key(

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::read::Reader;
-use super::secrets::Reference;
+use super::secrets::{Reference, StandIn};
 use super::sinks::Read;
 use super::{Reach, Secret};
 use crate::config::address::{forbidden, literal};
@@ -66,7 +66,7 @@ impl Reader<'_> {
                 }
                 Secret::inline(text)
             }
-            _ => match self.secret(view)? {
+            _ => match self.secret(view, StandIn::Url)? {
                 Some(secret) => secret,
                 None => return Ok(None),
             },
@@ -115,7 +115,7 @@ impl Reader<'_> {
             return Err(());
         }
         let reference = Reference::parse(text).unwrap_or(Reference::File(text));
-        let secret = self.resolve(view, reference)?;
+        let secret = self.resolve(view, reference, StandIn::Pem)?;
         let fits = |secret: &Secret| {
             let mut begins = secret.expose().lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN "));
             begins.any(|rest| rest.strip_suffix("-----").is_some_and(|is| is.ends_with(of)))

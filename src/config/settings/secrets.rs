@@ -37,6 +37,28 @@ pub enum Needed<'a> {
     All,
     /// Those of the sink with this id.
     Sink(&'a str),
+    /// None: each gets a [`StandIn`], for a command that sends nothing and only looks at what would be sent.
+    Nobody,
+}
+
+/// What stands in a secret's place where it is not looked up: good enough for every check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StandIn {
+    Text,
+    Url,
+    SigningKey,
+    Pem,
+}
+
+impl StandIn {
+    fn value(self) -> &'static str {
+        match self {
+            Self::Text => "stand-in",
+            Self::Url => "https://stand-in.example.com/",
+            Self::SigningKey => "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            Self::Pem => "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n",
+        }
+    }
 }
 
 impl<'a> Reference<'a> {
@@ -141,10 +163,10 @@ impl fmt::Debug for Secret {
 
 impl Reader<'_> {
     /// A secret that must not stand in the file itself. `Ok(None)`: it cannot be had here, which is no fault here.
-    pub(super) fn secret(&mut self, view: &View<'_>) -> Result<Option<Secret>, ()> {
+    pub(super) fn secret(&mut self, view: &View<'_>, of: StandIn) -> Result<Option<Secret>, ()> {
         let reference = view.as_text().and_then(Reference::parse);
         match reference {
-            Some(reference) => self.resolve(view, reference),
+            Some(reference) => self.resolve(view, reference, of),
             None if view.scalar().is_some() => {
                 let message = "must be env:NAME or file:PATH: a secret does not stand in the file itself";
                 view.fault(self.faults, message);
@@ -158,11 +180,19 @@ impl Reader<'_> {
     }
 
     /// The secret that a reference leads to.
-    pub(super) fn resolve(&mut self, view: &View<'_>, reference: Reference<'_>) -> Result<Option<Secret>, ()> {
-        if self.around.needed != Needed::All && !self.in_needed_sink {
-            return Ok(None);
-        }
+    pub(super) fn resolve(
+        &mut self,
+        view: &View<'_>,
+        reference: Reference<'_>,
+        of: StandIn,
+    ) -> Result<Option<Secret>, ()> {
         let written = view.as_text().unwrap_or_default();
+        match self.around.needed {
+            Needed::All => {}
+            Needed::Sink(_) if self.in_needed_sink => {}
+            Needed::Sink(_) => return Ok(None),
+            Needed::Nobody => return Ok(Some(Secret::resolved(of.value(), written))),
+        }
         let message = match (self.around.secret)(reference) {
             Ok(value) if !value.trim().is_empty() => {
                 let secret = Secret::resolved(value, written);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::keys::{SINK, SLACK};
 use super::read::Reader;
-use super::secrets::Needed;
-use super::{Sink, Start, Target};
+use super::secrets::{Needed, StandIn};
+use super::{Sink, SinkRoute, Start, Target};
 use crate::config::view::{View, optional};
 
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(86_400);
@@ -39,11 +39,16 @@ impl Reader<'_> {
         self.in_needed_sink = matches!(self.around.needed, Needed::Sink(needed) if id.as_deref() == Some(needed));
         let start = map.get("start").map(|view| self.start(&view));
         let max_age = map.get("max_age").map(|view| self.span(&view, 1_000, 30 * 86_400_000));
+        let takes = self.takes(&map);
+        if let (Some(id), Some(takes)) = (&id, &takes) {
+            self.routes.push(SinkRoute { id: id.clone(), takes: takes.clone() });
+        }
         let mask = map.get("mask").map(|view| self.mask(&view));
         let slack = map.get("slack").map(|view| self.slack(&view));
         let webhook = map.get("webhook").map(|view| self.webhook(&view));
         let target = slack.or(webhook).ok_or(())??;
         let sink = |target| {
+            takes?;
             Some(Sink {
                 id: id?,
                 start: optional(start)?.unwrap_or(Start::Latest),
@@ -75,7 +80,7 @@ impl Reader<'_> {
         let Some(view) = map.get("webhook_url") else {
             return Err(());
         };
-        let secret = self.secret(&view);
+        let secret = self.secret(&view, StandIn::Url);
         let (Some(webhook_url), Some(reach)) = (secret?, reach?) else {
             return Ok(None);
         };

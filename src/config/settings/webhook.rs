@@ -4,6 +4,7 @@ use url::Url;
 
 use super::keys::{ENCODINGS, PAYLOADS, RETRIES, WEBHOOK};
 use super::read::Reader;
+use super::secrets::StandIn;
 use super::sinks::Read;
 use super::{Reach, Secret, SigningKey, Target};
 use crate::config::fault::quote;
@@ -126,7 +127,7 @@ impl Reader<'_> {
     }
 
     fn signing_secret(&mut self, view: &View<'_>) -> Read<Secret> {
-        let secret = self.secret(view)?;
+        let secret = self.secret(view, StandIn::SigningKey)?;
         match secret.as_ref().map(|secret| SigningKey::parse(secret.expose())) {
             Some(Err(why)) => {
                 view.fault(self.faults, format!("leads to a key that {why} (it is not shown)"));
@@ -171,7 +172,7 @@ impl Reader<'_> {
             view.fault(self.faults, "hotlead sets this header itself");
             return Err(());
         }
-        let secret = self.secret(view)?;
+        let secret = self.secret(view, StandIn::Text)?;
         let printable = |value: &str| value.bytes().all(|b| b == b'\t' || (b' '..=b'~').contains(&b));
         if secret.as_ref().is_some_and(|secret| !printable(secret.expose())) {
             view.fault(self.faults, "must lead to printable ASCII (its value is not shown)");
