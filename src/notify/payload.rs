@@ -41,10 +41,14 @@ impl Disclosure {
         let mut alert: Map<String, Value> = serde_json::from_slice(as_published)?;
         let mut found = Vec::new();
         for path in &self.mask {
-            if let Some(Value::String(value)) = at(&mut alert, path) {
-                let shown = hidden(value);
-                found.push((value.clone(), shown.clone()));
-                *value = shown;
+            match at(&mut alert, path) {
+                Some(Value::String(value)) => {
+                    let shown = hidden(value);
+                    found.push((value.clone(), shown.clone()));
+                    *value = shown;
+                }
+                Some(Value::Object(traits)) => traits.clear(),
+                _ => {}
             }
         }
         found.retain(|(value, _)| value.chars().count() >= SHORTEST_ANYWHERE);
@@ -178,6 +182,14 @@ mod tests {
         assert_eq!(shown["reason"], "d***@acme.example asked for a demo; D*** did");
         assert_eq!(shown["evidence"][1]["label"], "/u/d***@acme.example/pricing");
         assert_eq!((&shown["lead"]["company"], &shown["id"]), (&alert()["lead"]["company"], &alert()["id"]));
+    }
+
+    #[test]
+    fn masked_traits_are_gone_and_others_hold_no_masked_value() {
+        let mut alert = alert();
+        alert["lead"]["traits"] = json!({ "country": "DE", "contact": "Dana Ruiz" });
+        assert_eq!(masked(&["lead.traits"], &alert)["lead"]["traits"], json!({}));
+        assert_eq!(masked(&["lead.name"], &alert)["lead"]["traits"], json!({ "country": "DE", "contact": "D***" }));
     }
 
     #[test]

@@ -16,7 +16,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Looks until it is dropped. What is learnt of new secrets goes to `redactor`.
 pub async fn watch(sinks: Vec<(String, Arc<Destination>)>, redactor: Arc<Redactor>) {
-    let mut looks = tokio::time::interval(LOOK_EVERY);
+    watch_every(LOOK_EVERY, sinks, redactor).await;
+}
+
+async fn watch_every(pause: Duration, sinks: Vec<(String, Arc<Destination>)>, redactor: Arc<Redactor>) {
+    let mut looks = tokio::time::interval(pause);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut hangups = signal(SignalKind::hangup()).ok();
     let mut troubles = HashMap::new();
@@ -110,5 +114,27 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(redactor.redact(KEYS[0]), "[secret]");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn sighup_looks_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, KEYS[1]).expect("a writable folder");
+        let destination = destination(&file);
+        let mut renewals = destination.renewals();
+        let sinks = vec![("crm".into(), destination.clone())];
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(watch_every(Duration::from_secs(3_600), sinks, Arc::default()));
+        let mut seen = async || {
+            let seen = tokio::time::timeout(Duration::from_secs(20), renewals.changed()).await;
+            seen.expect("it is seen in time").expect("it lives");
+        };
+        seen().await; // the first look, after which nobody looks for an hour
+        std::fs::write(&file, KEYS[0]).expect("a writable file");
+        let us = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-HUP", &us]).status().expect("kill runs");
+        assert!(sent.success());
+        seen().await;
     }
 }

@@ -151,21 +151,21 @@ mod tests {
         let demo = ("demo", ", only: { rule: demo-requested }");
         let (rest, all) = (("rest", ", rest: true"), ("all", ""));
         #[rustfmt::skip]
-        let rows: [(&[(&str, &str)], &str, &str, &[&str]); 8] = [
+        let rows = [
             // sinks             beside them          tier    who gets it
-            (&[all],             "",                  "hot",  &["all"]),
-            (&[hot, demo, rest], "",                  "hot",  &["hot"]),
-            (&[hot, demo, rest], "",                  "warm", &["rest"]),
-            (&[rest, hot],       "",                  "warm", &["rest"]),
-            (&[hot, all],        "unrouted: drop\n",  "hot",  &["hot", "all"]),
-            (&[hot, all],        "unrouted: drop\n",  "warm", &["all"]),
-            (&[hot, demo],       "unrouted: drop\n",  "warm", &[]),
-            (&[rest],            "",                  "warm", &["rest"]),
+            (vec![all],             "",                  "hot",  vec!["all"]),
+            (vec![hot, demo, rest], "",                  "hot",  vec!["hot"]),
+            (vec![hot, demo, rest], "",                  "warm", vec!["rest"]),
+            (vec![rest, hot],       "",                  "warm", vec!["rest"]),
+            (vec![hot, all],        "unrouted: drop\n",  "hot",  vec!["hot", "all"]),
+            (vec![hot, all],        "unrouted: drop\n",  "warm", vec!["all"]),
+            (vec![hot, demo],       "unrouted: drop\n",  "warm", vec![]),
+            (vec![rest],            "",                  "warm", vec!["rest"]),
         ];
         for (sinks, beside, tier, expected) in rows {
             let mut alert = alert();
             alert["tier"] = json!(tier);
-            assert_eq!(routes(sinks, beside).route(&alert), expected, "{sinks:?} {beside}");
+            assert_eq!(routes(&sinks, beside).route(&alert), expected, "{sinks:?} {beside}");
         }
     }
 

@@ -10,7 +10,7 @@ kafka: { brokers: [localhost:9092] }
 rules: rules.yaml
 group: eu
 sinks:
-  - { id: sdr, slack: { webhook_url: env:HOTLEAD_TEST_UNSET_SLACK }, only: { rule: demo, lead.email: { suffix: .example } } }
+  - { id: sdr, slack: { webhook_url: env:HOTLEAD_TEST_UNSET_SLACK }, only: { rule: demo, lead.country: [AT, DE] } }
   - id: crm
     only: { tier: hot }
     mask: [email]
@@ -24,12 +24,13 @@ sinks:
 ";
 const RULES: &str = "version: 1
 signals: { demo_request: { on: track, name: Demo Requested } }
+scoring: { fit: [ { trait: country, in: [DE], points: 5 } ] }
 rules:
   - { id: demo, when: { signal: demo_request } }
   - { id: other, tier: cold, when: { signal: demo_request } }
 ";
 const EVENT: &str = r#"{"type":"track","event":"Demo Requested","messageId":"e-1","userId":"u1",
-  "timestamp":"2026-11-22T10:02:14.120Z","context":{"traits":{"email":"dana@acme.example"}}}"#;
+  "timestamp":"2026-11-22T10:02:14.120Z","context":{"traits":{"email":"dana@acme.example","country":"de"}}}"#;
 
 struct Folder(tempfile::TempDir);
 
@@ -128,6 +129,7 @@ fn render_shows_what_each_sink_gets_and_no_secret_is_needed() {
     assert_eq!(rows[0]["fits"], true);
     assert!(rows[0]["limits"].as_array().is_some_and(|limits| limits.len() > 3), "{}", rows[0]);
     assert!(rows[0]["body"]["blocks"].as_array().is_some_and(|blocks| !blocks.is_empty()), "{}", rows[0]);
+    assert_eq!(rows[2]["body"]["data"]["lead"]["traits"], json!({ "country": "de" }), "what the rules read");
     let lead = json!({ "key": "u1", "email": "d***@acme.example" });
     assert_eq!(rows[1]["body"], json!({ "id": rows[1]["alert"], "lead": lead }));
     assert_eq!(rows[1]["headers"]["ce-source"], "/hotlead/eu");
