@@ -44,6 +44,9 @@ fn committed(broker: &Broker, settings: &Settings, sink: &str) -> i64 {
 fn create_topics(broker: &Broker, settings: &Settings) {
     broker.create_topic(&settings.topics.alerts, 1, &[]);
     broker.create_topic(&settings.topics.dead_letter, 1, &[]);
+    for sink in &settings.sinks {
+        broker.create_topic(&settings.topics.ledger(&sink.id), 1, &[("cleanup.policy", "compact")]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
