@@ -102,6 +102,13 @@ pub struct Topics {
     pub replication_factor: Option<i32>,
 }
 
+impl Topics {
+    /// The ledger of a sink.
+    pub fn ledger(&self, sink: &str) -> String {
+        format!("{}.{sink}", self.delivery)
+    }
+}
+
 /// Something that takes alerts.
 #[derive(Clone, Debug)]
 pub struct Sink {

@@ -17,7 +17,7 @@ use crate::supervise::wait_for;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-fn alert(number: u128, lead: &str) -> Outgoing {
+pub fn alert(number: u128, lead: &str) -> Outgoing {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let mut alert = sample::alert(number, Timestamp::from_millis(now.as_millis() as i64));
     alert.lead.key = lead.to_owned();
@@ -31,11 +31,15 @@ fn alert(number: u128, lead: &str) -> Outgoing {
 
 /// What a sink's group has committed for partition 0; -1 is nothing.
 fn committed(broker: &Broker, settings: &Settings, sink: &str) -> i64 {
+    committed_by(broker, &format!("{}.{sink}", settings.group), &settings.topics.alerts)
+}
+
+/// What a group has committed for partition 0 of a topic; -1 is nothing.
+pub fn committed_by(broker: &Broker, group: &str, topic: &str) -> i64 {
     let mut config = broker.client_config();
-    let consumer: BaseConsumer =
-        config.set("group.id", format!("{}.{sink}", settings.group)).create().expect("a consumer");
+    let consumer: BaseConsumer = config.set("group.id", group).create().expect("a consumer");
     let mut asked = TopicPartitionList::new();
-    asked.add_partition(&settings.topics.alerts, 0);
+    asked.add_partition(topic, 0);
     match consumer.committed_offsets(asked, DEADLINE).expect("offsets").elements()[0].offset() {
         Offset::Offset(offset) => offset,
         _ => -1,
@@ -45,6 +49,9 @@ fn committed(broker: &Broker, settings: &Settings, sink: &str) -> i64 {
 fn create_topics(broker: &Broker, settings: &Settings) {
     broker.create_topic(&settings.topics.alerts, 1, &[]);
     broker.create_topic(&settings.topics.dead_letter, 1, &[]);
+    for sink in &settings.sinks {
+        broker.create_topic(&settings.topics.ledger(&sink.id), 1, &[("cleanup.policy", "compact")]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics, Webhook};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -35,6 +36,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
+    /// Answers each request with a status and a text; one that is `retry-after: …` is that header too.
     pub async fn start(script: impl Fn(&Request) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
         let all = seen.clone();
@@ -42,7 +44,9 @@ impl Receiver {
             let request = Request { headers, body: String::from_utf8_lossy(&body).into_owned() };
             let (status, text) = script(&request);
             all.lock().expect("not poisoned").push(request);
-            async move { (StatusCode::from_u16(status).expect("a status"), text) }
+            let wait = text.strip_prefix("retry-after: ").map(HeaderValue::from_static);
+            let headers: HeaderMap = wait.map(|wait| HeaderMap::from_iter([(RETRY_AFTER, wait)])).unwrap_or_default();
+            async move { (StatusCode::from_u16(status).expect("a status"), headers, text) }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -71,6 +75,10 @@ impl Receiver {
         let Target::Webhook(mut webhook) = self.webhook(secrets) else { unreachable!() };
         change(&mut webhook);
         Target::Webhook(webhook)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.port)
     }
 
     pub fn slack(&self) -> Target {
