@@ -33,6 +33,8 @@ pub struct Lanes<R> {
     /// Places for attempts that are taken.
     taken: usize,
     shut: Option<(Shut, Timestamp)>,
+    /// The ledger says that the sink is shut.
+    said_shut: bool,
     gate_opens: Option<Timestamp>,
     /// To be written.
     pending: BTreeMap<Place, Fate>,
@@ -52,6 +54,7 @@ impl<R> Lanes<R> {
             due: BTreeSet::new(),
             taken: 0,
             shut: None,
+            said_shut: false,
             gate_opens: None,
             pending: BTreeMap::new(),
             change: None,
@@ -70,6 +73,7 @@ impl<R> Lanes<R> {
         let partition = takeover.partition;
         self.forget(partition);
         self.books.restored(takeover.parked.len());
+        self.said_shut |= takeover.said_shut;
         if let Some(since) = takeover.disabled {
             self.shut.get_or_insert((Shut::Gone, Timestamp::from_millis(i64::MAX)));
             self.change = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
@@ -204,9 +208,7 @@ impl<R> Lanes<R> {
         };
         if judged.verdict == Verdict::Delivered {
             item.state = State::Ending;
-            if self.shut.take().is_some() {
-                self.change = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
-            }
+            self.open(now);
             return self.end(place, Ending::Delivered);
         }
         let refused = matches!(judged.verdict, Verdict::Refused { .. });
@@ -289,11 +291,15 @@ impl<R> Lanes<R> {
 
     /// An operator wants a shut sink opened. False if it is not shut.
     pub fn unblock(&mut self, now: Timestamp) -> bool {
-        let was_shut = self.shut.take().is_some();
-        if was_shut {
+        let was_shut = self.shut.is_some();
+        self.open(now);
+        was_shut
+    }
+
+    fn open(&mut self, now: Timestamp) {
+        if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
             self.change = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
         }
-        was_shut
     }
 
     /// Whether nothing is sent until the credential or the endpoint is mended.

@@ -90,17 +90,20 @@ impl Page {
 
     /// What the next owner has to know. `endpoint` is the hash of the sink's address now.
     pub fn takeover(self, partition: Partition, epoch: Epoch, next: NextOffset, endpoint: &str) -> Takeover<Incoming> {
-        let mut takeover = Takeover { partition, epoch, next, parked: Vec::new(), settled: Vec::new(), disabled: None };
+        let mut takeover =
+            Takeover { partition, epoch, next, parked: vec![], settled: vec![], disabled: None, said_shut: false };
         let mut unblocked = None;
         for entry in self.entries.into_values() {
             match entry {
                 Entry::Parked(parked) => takeover.parked.push(kept(parked)),
                 Entry::Ended(ended) if ended.offset >= next.get() => takeover.settled.push(Offset(ended.offset)),
-                Entry::Sink(state) if state.standing == Standing::Disabled && state.endpoint == endpoint => {
-                    takeover.disabled = Some(state.since);
+                Entry::Sink(state) => {
+                    let holds = state.standing == Standing::Disabled && state.endpoint == endpoint;
+                    takeover.disabled = holds.then_some(state.since);
+                    takeover.said_shut = state.standing != Standing::Open;
                 }
                 Entry::Unblock { time } => unblocked = Some(time),
-                Entry::Ended(_) | Entry::Sink(_) => {}
+                Entry::Ended(_) => {}
             }
         }
         takeover.disabled = takeover.disabled.filter(|since| unblocked.is_none_or(|asked| asked < *since));

@@ -8,7 +8,7 @@ use super::lanes::Lanes;
 use super::ledger::entry;
 use super::replay::Page;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use crate::codec::ledger::{self, Entry, SinkState};
+use crate::codec::ledger::{self, Entry, SinkState, Standing};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -116,6 +116,15 @@ impl Stage {
         let id = id(offset);
         let newest = self.ledger.iter().rfind(|(key, _)| *key == id.as_bytes());
         newest.and_then(|(_, value)| ledger::read(Some(value)).expect("a record of ours"))
+    }
+
+    /// What the ledger says of the sink.
+    pub fn standing(&self) -> Option<Standing> {
+        let (_, newest) = self.ledger.iter().rfind(|(key, _)| key == ledger::SINK)?;
+        match ledger::read(Some(newest)).expect("a record of ours") {
+            Some(Entry::Sink(state)) => Some(state.standing),
+            _ => None,
+        }
     }
 
     pub fn asks_to_unblock(&mut self) {

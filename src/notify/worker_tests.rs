@@ -75,7 +75,15 @@ impl Driven {
 
     async fn assign(&self) {
         let next = Offset(-1).next();
-        let takeover = Takeover { partition: P0, epoch: 1, next, parked: vec![], settled: vec![], disabled: None };
+        let takeover = Takeover {
+            partition: P0,
+            epoch: 1,
+            next,
+            parked: vec![],
+            settled: vec![],
+            disabled: None,
+            said_shut: false,
+        };
         self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
     }
 
