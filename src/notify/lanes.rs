@@ -39,6 +39,8 @@ pub struct Lanes<R> {
     /// To be written.
     pending: BTreeMap<Place, Fate>,
     change: Option<Change>,
+    /// How the sink stands, as it was written last.
+    stands: Option<Change>,
     /// Being written: one batch at a time, so that the ledger's order is ours.
     writing: Option<Vec<(Ticket, Fate)>>,
     books: Books,
@@ -58,6 +60,7 @@ impl<R> Lanes<R> {
             gate_opens: None,
             pending: BTreeMap::new(),
             change: None,
+            stands: None,
             writing: None,
             books: Books::default(),
         }
@@ -76,7 +79,10 @@ impl<R> Lanes<R> {
         self.said_shut |= takeover.said_shut;
         if let Some(since) = takeover.disabled {
             self.shut.get_or_insert((Shut::Gone, Timestamp::from_millis(i64::MAX)));
-            self.change = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
+            self.stands = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
+        }
+        if self.shut.is_some() {
+            self.change = self.stands.clone(); // the new partition's ledger does not know it yet
         }
         let mut own = Lane::new(takeover);
         for head in own.heads().collect::<Vec<_>>() {
@@ -283,7 +289,8 @@ impl<R> Lanes<R> {
             item.state = State::Ready;
             self.ready.push_front(place);
             if was.is_none_or(|(was, _)| was != shut) {
-                self.change = Some(Change { standing, since: now, detail: item.tries.detail.clone() });
+                self.stands = Some(Change { standing, since: now, detail: item.tries.detail.clone() });
+                self.change = self.stands.clone();
             }
         }
         Finished::Shut(was.is_none())
@@ -298,7 +305,8 @@ impl<R> Lanes<R> {
 
     fn open(&mut self, now: Timestamp) {
         if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
-            self.change = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
+            self.stands = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
+            self.change = self.stands.clone();
         }
     }
 

@@ -91,13 +91,12 @@ impl Stage {
     /// Somebody takes the partition over.
     pub fn takes_over(&mut self) -> Owner {
         self.epoch += 1;
-        let mut page = Page::default();
+        let mut page = Page::new(Offset(self.committed - 1).next());
         for (key, value) in &self.ledger {
             page.take(key, ledger::read(Some(value)).expect("a record of ours"));
         }
-        let next = Offset(self.committed - 1).next();
         let mut lanes = Lanes::new(policy());
-        lanes.assign(page.takeover(P0, self.epoch, next, ENDPOINT));
+        lanes.assign(page.takeover(P0, self.epoch, ENDPOINT));
         let position = self.committed;
         Owner {
             epoch: self.epoch,
@@ -250,10 +249,8 @@ impl Owner {
         if !stage.ledger_is_down && self.writing.as_ref().is_some_and(|(done, _)| *done <= stage.now) {
             let written = self.writing.take();
             written.iter().for_each(|(_, batch)| stage.write(batch));
-            // One that is no longer the owner hears nothing of its batch.
-            if self.epoch == stage.epoch {
-                self.lanes.written();
-            }
+            // Nothing is written of one that is no longer the owner.
+            self.lanes.written(if self.epoch == stage.epoch { &[P0] } else { &[] });
         }
     }
 }
