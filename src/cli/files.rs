@@ -57,12 +57,21 @@ pub(super) fn alerts(settings: &Settings, file: &str) -> Result<Vec<Found>, u8> 
 /// such sink.
 pub(super) fn settings_for_sink(path: &Path, id: &str) -> Result<Settings, u8> {
     // First of all: whoever misspelt the id does not want to hear of other sinks' secrets.
-    let known = config::sink_ids(path).map_err(|error| tell(&error))?;
-    if !known.iter().any(|known| known == id) {
-        say::line(no_such_sink(id, &known));
-        return Err(exit::CONFIG);
-    }
+    sinks(path, Some(id))?;
     config::load_for_sink(path, id).map_err(|error| tell(&error))
+}
+
+/// The ids of all sinks in the config file, or the one that was named; or the exit code, also if there is no such sink.
+pub(super) fn sinks(path: &Path, id: Option<&str>) -> Result<Vec<String>, u8> {
+    let mut known = config::sink_ids(path).map_err(|error| tell(&error))?;
+    if let Some(id) = id {
+        if !known.iter().any(|known| known == id) {
+            say::line(no_such_sink(id, &known));
+            return Err(exit::CONFIG);
+        }
+        known.retain(|known| known == id);
+    }
+    Ok(known)
 }
 
 /// What to say about an id that no sink has.

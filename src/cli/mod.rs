@@ -11,6 +11,7 @@ pub mod route;
 pub mod run;
 mod say;
 pub mod simulate;
+pub mod sink_status;
 pub mod sink_test;
 pub mod state;
 pub mod tail;
@@ -81,7 +82,7 @@ enum Command {
     /// Look at what is remembered of leads, or erase it
     #[command(subcommand)]
     State(StateCommand),
-    /// Try out where alerts go
+    /// Try out where alerts go, look at how that stands
     #[command(subcommand)]
     Sink(SinkCommand),
     /// Find out which sinks alerts go to
@@ -155,6 +156,25 @@ enum SinkCommand {
     /// Send one real message, marked TEST
     #[command(after_help = "Example:  hotlead sink test sdr-channel --config hotlead.yaml")]
     Test {
+        /// The sink's id in the config file
+        id: String,
+        #[command(flatten)]
+        config: Config,
+    },
+    /// What the ledger says of one sink, or of all: open or shut, what waits, what became of alerts
+    #[command(after_help = "Example:  hotlead sink status crm --config hotlead.yaml --json")]
+    Status {
+        /// The sink's id in the config file; all sinks without it
+        id: Option<String>,
+        #[command(flatten)]
+        config: Config,
+        /// As JSON, one sink a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open a sink again that is blocked or disabled
+    #[command(after_help = "Example:  hotlead sink unblock crm --config hotlead.yaml")]
+    Unblock {
         /// The sink's id in the config file
         id: String,
         #[command(flatten)]
@@ -253,7 +273,11 @@ pub fn main() -> u8 {
             StateCommand::Move { config } => state::relocate(&config.config),
             StateCommand::Erase { lead, config } => state::erase(&config.config, &lead),
         },
-        Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&config.config, &id),
+        Command::Sink(command) => match command {
+            SinkCommand::Test { id, config } => sink_test::run(&config.config, &id),
+            SinkCommand::Status { id, config, json } => sink_status::status(&config.config, id.as_deref(), json),
+            SinkCommand::Unblock { id, config } => sink_status::unblock(&config.config, &id),
+        },
         Command::Route(RouteCommand::Test { sample, config, expect, json }) => {
             route::test(&config.config, sample.file(), &expect, json)
         }

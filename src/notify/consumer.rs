@@ -19,7 +19,7 @@ use super::destination::wall_clock;
 use super::fence::Fence;
 use super::job::Takeover;
 use super::kafka::client_config;
-use super::replay::Replay;
+use super::replay::{Page, Replay};
 use super::worker::{Command, DRAIN, Event};
 use crate::config::settings::{Kafka, Start};
 use crate::core::ids::{Offset, Partition};
@@ -131,10 +131,15 @@ impl Assignments {
 
     /// What the former owner left, from the ledger. The committed offsets are known, so all that belongs to them is there.
     fn take_over(&self, positions: &TopicPartitionList) -> Option<Vec<Takeover<Incoming>>> {
-        let partitions = numbers(positions);
+        let begin = |element: &TopicPartitionListElem<'_>| match element.offset() {
+            // The position itself is one past the record before it.
+            Position::Offset(next) => Some((Partition(element.partition()), Offset(next - 1).next())),
+            _ => None,
+        };
+        let begins: Vec<_> = positions.elements().iter().filter_map(begin).collect();
         let replay = self.replay();
-        let mut pages = loop {
-            match replay.begin(&partitions) {
+        let pages = loop {
+            match replay.begin(&begins) {
                 Ok(pages) => break pages,
                 Err(_) if self.stop.load(Ordering::Relaxed) => return None,
                 Err(fault) => {
@@ -147,17 +152,9 @@ impl Assignments {
                 }
             }
         };
-        let epoch = self.fence.assigned(&partitions);
-        let takeover = |element: TopicPartitionListElem<'_>| {
-            let Position::Offset(next) = element.offset() else {
-                return None;
-            };
-            let partition = Partition(element.partition());
-            let next = Offset(next - 1).next(); // the position itself, one past the record before it
-            let page = pages.remove(&partition).unwrap_or_default();
-            Some(page.takeover(partition, epoch, next, &self.reading.endpoint))
-        };
-        Some(positions.elements().into_iter().filter_map(takeover).collect())
+        let epoch = self.fence.assigned(&numbers(positions));
+        let takeover = |(partition, page): (_, Page)| page.takeover(partition, epoch, &self.reading.endpoint);
+        Some(pages.into_iter().map(takeover).collect())
     }
 
     /// Takes the group's present generation as the proof that our partitions are ours.

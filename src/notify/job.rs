@@ -175,4 +175,6 @@ pub struct Takeover<R> {
     pub settled: Vec<Offset>,
     /// The endpoint said that it is gone, since then.
     pub disabled: Option<Timestamp>,
+    /// The ledger says that the sink is shut, whether that still holds or not.
+    pub said_shut: bool,
 }

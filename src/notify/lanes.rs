@@ -33,10 +33,14 @@ pub struct Lanes<R> {
     /// Places for attempts that are taken.
     taken: usize,
     shut: Option<(Shut, Timestamp)>,
+    /// The ledger says that the sink is shut.
+    said_shut: bool,
     gate_opens: Option<Timestamp>,
     /// To be written.
     pending: BTreeMap<Place, Fate>,
     change: Option<Change>,
+    /// How the sink stands, as it was written last.
+    stands: Option<Change>,
     /// Being written: one batch at a time, so that the ledger's order is ours.
     writing: Option<Vec<(Ticket, Fate)>>,
     books: Books,
@@ -52,9 +56,11 @@ impl<R> Lanes<R> {
             due: BTreeSet::new(),
             taken: 0,
             shut: None,
+            said_shut: false,
             gate_opens: None,
             pending: BTreeMap::new(),
             change: None,
+            stands: None,
             writing: None,
             books: Books::default(),
         }
@@ -70,9 +76,13 @@ impl<R> Lanes<R> {
         let partition = takeover.partition;
         self.forget(partition);
         self.books.restored(takeover.parked.len());
+        self.said_shut |= takeover.said_shut;
         if let Some(since) = takeover.disabled {
             self.shut.get_or_insert((Shut::Gone, Timestamp::from_millis(i64::MAX)));
-            self.change = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
+            self.stands = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
+        }
+        if self.shut.is_some() {
+            self.change = self.stands.clone(); // the new partition's ledger does not know it yet
         }
         let mut own = Lane::new(takeover);
         for head in own.heads().collect::<Vec<_>>() {
@@ -213,9 +223,7 @@ impl<R> Lanes<R> {
         };
         if judged.verdict == Verdict::Delivered {
             item.state = State::Ending;
-            if self.shut.take().is_some() {
-                self.change = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
-            }
+            self.open(now);
             return self.end(place, Ending::Delivered);
         }
         let refused = matches!(judged.verdict, Verdict::Refused { .. });
@@ -290,7 +298,8 @@ impl<R> Lanes<R> {
             item.state = State::Ready;
             self.ready.push_front(place);
             if was.is_none_or(|(was, _)| was != shut) {
-                self.change = Some(Change { standing, since: now, detail: item.tries.detail.clone() });
+                self.stands = Some(Change { standing, since: now, detail: item.tries.detail.clone() });
+                self.change = self.stands.clone();
             }
         }
         Finished::Shut(was.is_none())
@@ -305,11 +314,16 @@ impl<R> Lanes<R> {
 
     /// An operator wants a shut sink opened. False if it is not shut.
     pub fn unblock(&mut self, now: Timestamp) -> bool {
-        let was_shut = self.shut.take().is_some();
-        if was_shut {
-            self.change = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
-        }
+        let was_shut = self.shut.is_some();
+        self.open(now);
         was_shut
+    }
+
+    fn open(&mut self, now: Timestamp) {
+        if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
+            self.stands = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
+            self.change = self.stands.clone();
+        }
     }
 
     /// Whether nothing is sent until the credential or the endpoint is mended.

@@ -171,6 +171,18 @@ fn gone_keeps_the_queue_through_a_restart_until_an_operator_opens_it() {
 }
 
 #[test]
+fn a_sink_that_was_blocked_is_open_in_the_ledger_after_the_first_delivery_of_the_next_process() {
+    let mut stage = Stage::default();
+    stage.publish(0, "a");
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, SECOND, &mut |_, _| (10, judged(Verdict::Shut(Shut::Credential))));
+    assert_eq!(stage.standing(), Some(Standing::Blocked));
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, 2 * SECOND, &mut |_, _| (10, delivered()));
+    assert_eq!(stage.standing(), Some(Standing::Open));
+}
+
+#[test]
 fn what_the_ledger_knows_is_not_sent_again() {
     let mut stage = Stage::default();
     stage.publish(0, "slow");

@@ -17,7 +17,7 @@ fn lanes() -> Lanes<&'static str> {
 
 fn taken_over(epoch: u64) -> Takeover<&'static str> {
     let next = Offset(-1).next();
-    Takeover { partition: P0, epoch, next, parked: vec![], settled: vec![], disabled: None }
+    Takeover { partition: P0, epoch, next, parked: vec![], settled: vec![], disabled: None, said_shut: false }
 }
 
 fn admit(lanes: &mut Lanes<&'static str>, offset: i64, key: &str, record: &'static str) {
@@ -37,7 +37,7 @@ fn start(lanes: &mut Lanes<&'static str>, now: i64) -> Vec<(Ticket, &'static str
 /// Writes what there is to the ledger; gives how far the partition is committed.
 fn record(lanes: &mut Lanes<&'static str>) -> Option<i64> {
     let batch = lanes.take_batch()?;
-    lanes.written();
+    lanes.written(&[P0]);
     batch.partitions.last().map(|(_, _, next)| next.get())
 }
 
@@ -167,7 +167,7 @@ fn a_refused_credential_shuts_the_sink_and_one_message_a_minute_asks_again() {
     assert_eq!(lanes.finish(at(1), started[1].0, credential(), 0.5), Finished::Shut(false));
     assert_eq!(lanes.finish(at(2), started[2].0, credential(), 0.5), Finished::Shut(false));
     let said = lanes.take_batch().and_then(|batch| batch.change).expect("the ledger says so");
-    lanes.written();
+    lanes.written(&[P0]);
     assert_eq!((said.standing, said.since, said.detail.as_str()), (Standing::Blocked, at(0), "status 503"));
     assert_eq!((start(&mut lanes, 60_001), lanes.wake_at()), (vec![], Some(at(60_002))));
     let probe = start(&mut lanes, 60_002);
@@ -261,7 +261,7 @@ fn a_revoked_partition_drains_and_fences_late_results() {
     let batch = lanes.take_batch().expect("a1");
     assert_eq!(batch.partitions, [(P0, 1, Offset(7).next())]);
     assert!(!lanes.is_drained(&[P0]), "it is not written yet, and b1 is under way");
-    lanes.written();
+    lanes.written(&[P0]);
     assert!(!lanes.is_drained(&[P0]));
     // The drain's time is over with b1 still under way.
     lanes.forget_all(&[P0]);

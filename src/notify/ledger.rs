@@ -109,12 +109,11 @@ impl Ledger {
     }
 
     /// The life of the thread: writes batches until nobody gives any.
-    pub fn run(mut self, batches: &Receiver<Batch<Incoming>>, written: &mpsc::UnboundedSender<()>) {
+    pub fn run(mut self, batches: &Receiver<Batch<Incoming>>, written: &mpsc::UnboundedSender<Vec<Partition>>) {
         loop {
             match batches.recv_timeout(CALL) {
                 Ok(batch) => {
-                    self.insist(&batch);
-                    let _ = written.send(()); // a worker that has ended asks no more
+                    let _ = written.send(self.insist(&batch)); // a worker that has ended asks no more
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     // Lets callbacks speak.
@@ -125,15 +124,15 @@ impl Ledger {
         }
     }
 
-    /// Writes a batch, or what of it is still ours, again and again.
-    fn insist(&mut self, batch: &Batch<Incoming>) {
+    /// Writes a batch, or what of it is still ours, again and again; gives the partitions of which it is written.
+    fn insist(&mut self, batch: &Batch<Incoming>) -> Vec<Partition> {
         let concerned = || batch.partitions.iter().map(|(partition, epoch, _)| (*partition, *epoch));
         while self.with.fence.any_ours(concerned()) {
             let trouble = match self.with.fence.ours(concerned()) {
                 // A rebalance is under way: the next assignment or its loss ends it.
                 None => None,
                 Some((proof, ours)) => match self.try_once(batch, &proof, &ours) {
-                    Ok(()) => return,
+                    Ok(()) => return ours,
                     Err(trouble) => Some(trouble),
                 },
             };
@@ -145,10 +144,11 @@ impl Ledger {
             }
             if self.is_overdue() {
                 tracing::warn!(sink = self.with.sink, "the ledger could not be written: some alerts may be sent again");
-                return;
+                break;
             }
             std::thread::sleep(AGAIN);
         }
+        Vec::new()
     }
 
     fn is_overdue(&mut self) -> bool {

@@ -72,35 +72,46 @@ impl From<KafkaError> for ReplayFault {
     }
 }
 
-/// What a partition of the ledger says, the newest record of each key.
-#[derive(Debug, Default)]
+/// What a partition of the ledger says that still matters, the newest record of each key.
+#[derive(Debug)]
 pub struct Page {
+    /// Where the next owner begins to read the alerts.
+    next: NextOffset,
     entries: BTreeMap<Vec<u8>, Entry>,
 }
 
 impl Page {
+    /// An empty page for an owner that begins there.
+    pub fn new(next: NextOffset) -> Self {
+        Self { next, entries: BTreeMap::new() }
+    }
+
     /// Takes in the next record.
     pub fn take(&mut self, key: &[u8], entry: Option<Entry>) {
         match entry {
-            // All that matters of an older delivery is that it is not parked; its offset decides in the end.
+            // It will not be read again: all that matters is that it is not parked any more.
+            Some(Entry::Ended(ended)) if ended.offset < self.next.get() => drop(self.entries.remove(key)),
             Some(entry) => drop(self.entries.insert(key.to_vec(), entry)),
             None => drop(self.entries.remove(key)),
         }
     }
 
     /// What the next owner has to know. `endpoint` is the hash of the sink's address now.
-    pub fn takeover(self, partition: Partition, epoch: Epoch, next: NextOffset, endpoint: &str) -> Takeover<Incoming> {
-        let mut takeover = Takeover { partition, epoch, next, parked: Vec::new(), settled: Vec::new(), disabled: None };
+    pub fn takeover(self, partition: Partition, epoch: Epoch, endpoint: &str) -> Takeover<Incoming> {
+        let next = self.next;
+        let mut takeover =
+            Takeover { partition, epoch, next, parked: vec![], settled: vec![], disabled: None, said_shut: false };
         let mut unblocked = None;
         for entry in self.entries.into_values() {
             match entry {
                 Entry::Parked(parked) => takeover.parked.push(kept(parked)),
-                Entry::Ended(ended) if ended.offset >= next.get() => takeover.settled.push(Offset(ended.offset)),
-                Entry::Sink(state) if state.standing == Standing::Disabled && state.endpoint == endpoint => {
-                    takeover.disabled = Some(state.since);
+                Entry::Ended(ended) => takeover.settled.push(Offset(ended.offset)),
+                Entry::Sink(state) => {
+                    let holds = state.standing == Standing::Disabled && state.endpoint == endpoint;
+                    takeover.disabled = holds.then_some(state.since);
+                    takeover.said_shut = state.standing != Standing::Open;
                 }
                 Entry::Unblock { time } => unblocked = Some(time),
-                Entry::Ended(_) | Entry::Sink(_) => {}
             }
         }
         takeover.disabled = takeover.disabled.filter(|since| unblocked.is_none_or(|asked| asked < *since));
@@ -149,20 +160,21 @@ impl Replay {
         &self.topic
     }
 
-    /// Reads these partitions to the end that they have now; from then on [`Self::poll`] reads what comes.
+    /// Reads these partitions to the end that they have now, for an owner that begins at these offsets of the alerts; from
+    /// then on [`Self::asked_to_unblock`] reads what comes.
     ///
     /// Whoever asks knows the committed offsets already, so no transaction of a former owner can be committed any more.
     ///
     /// # Errors
     /// [`ReplayFault`]. Nothing is read then.
-    pub fn begin(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Page>, ReplayFault> {
+    pub fn begin(&self, begins: &[(Partition, NextOffset)]) -> Result<BTreeMap<Partition, Page>, ReplayFault> {
         let mut list = TopicPartitionList::new();
-        for partition in partitions {
+        for (partition, _) in begins {
             self.await_stable(*partition)?;
             list.add_partition_offset(&self.topic, partition.0, Position::Beginning)?;
         }
         self.reader.incremental_assign(&list)?;
-        let read = self.read(partitions);
+        let read = self.read(begins);
         if read.is_err() {
             self.reader.incremental_unassign(&list)?;
         }
@@ -184,9 +196,9 @@ impl Replay {
         Ok(())
     }
 
-    fn read(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, Page>, ReplayFault> {
-        let mut pages: BTreeMap<Partition, Page> = partitions.iter().map(|p| (*p, Page::default())).collect();
-        let mut open: BTreeSet<Partition> = partitions.iter().copied().collect();
+    fn read(&self, begins: &[(Partition, NextOffset)]) -> Result<BTreeMap<Partition, Page>, ReplayFault> {
+        let mut pages: BTreeMap<Partition, Page> = begins.iter().map(|(p, next)| (*p, Page::new(*next))).collect();
+        let mut open: BTreeSet<Partition> = pages.keys().copied().collect();
         let begun = Instant::now();
         while !open.is_empty() {
             match self.reader.poll(Duration::from_millis(100)) {

@@ -8,7 +8,7 @@ use super::lanes::Lanes;
 use super::ledger::entry;
 use super::replay::Page;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use crate::codec::ledger::{self, Entry, SinkState};
+use crate::codec::ledger::{self, Entry, SinkState, Standing};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -91,13 +91,12 @@ impl Stage {
     /// Somebody takes the partition over.
     pub fn takes_over(&mut self) -> Owner {
         self.epoch += 1;
-        let mut page = Page::default();
+        let mut page = Page::new(Offset(self.committed - 1).next());
         for (key, value) in &self.ledger {
             page.take(key, ledger::read(Some(value)).expect("a record of ours"));
         }
-        let next = Offset(self.committed - 1).next();
         let mut lanes = Lanes::new(policy());
-        lanes.assign(page.takeover(P0, self.epoch, next, ENDPOINT));
+        lanes.assign(page.takeover(P0, self.epoch, ENDPOINT));
         let position = self.committed;
         Owner {
             epoch: self.epoch,
@@ -116,6 +115,15 @@ impl Stage {
         let id = id(offset);
         let newest = self.ledger.iter().rfind(|(key, _)| *key == id.as_bytes());
         newest.and_then(|(_, value)| ledger::read(Some(value)).expect("a record of ours"))
+    }
+
+    /// What the ledger says of the sink.
+    pub fn standing(&self) -> Option<Standing> {
+        let (_, newest) = self.ledger.iter().rfind(|(key, _)| key == ledger::SINK)?;
+        match ledger::read(Some(newest)).expect("a record of ours") {
+            Some(Entry::Sink(state)) => Some(state.standing),
+            _ => None,
+        }
     }
 
     pub fn asks_to_unblock(&mut self) {
@@ -241,10 +249,8 @@ impl Owner {
         if !stage.ledger_is_down && self.writing.as_ref().is_some_and(|(done, _)| *done <= stage.now) {
             let written = self.writing.take();
             written.iter().for_each(|(_, batch)| stage.write(batch));
-            // One that is no longer the owner hears nothing of its batch.
-            if self.epoch == stage.epoch {
-                self.lanes.written();
-            }
+            // Nothing is written of one that is no longer the owner.
+            self.lanes.written(if self.epoch == stage.epoch { &[P0] } else { &[] });
         }
     }
 }

@@ -81,8 +81,8 @@ type Done = (Judged, Option<Duration>);
 pub struct Records {
     /// What is to be written; one batch at a time.
     pub batches: blocking::Sender<Batch<Incoming>>,
-    /// Told when it is.
-    pub written: mpsc::UnboundedReceiver<()>,
+    /// Told of which partitions it is written: the others have another owner.
+    pub written: mpsc::UnboundedReceiver<Vec<Partition>>,
 }
 
 /// See the module's documentation.
@@ -135,7 +135,7 @@ impl Worker {
                 },
                 Some(done) = self.tasks.join_next_with_id() => self.end(done),
                 Ok(()) = renewals.changed() => self.lanes.renewed(self.clock.now()),
-                Some(()) = self.records.written.recv() => self.written(),
+                Some(partitions) = self.records.written.recv() => self.written(&partitions),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
@@ -241,8 +241,8 @@ impl Worker {
     }
 
     /// The ledger has the batch.
-    fn written(&mut self) {
-        for (_, ending) in self.lanes.written() {
+    fn written(&mut self, partitions: &[Partition]) {
+        for (_, ending) in self.lanes.written(partitions) {
             self.around.observer.ended(&self.around.sink, ending);
         }
     }

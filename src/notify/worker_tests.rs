@@ -32,7 +32,7 @@ impl Observer for Attempts {
 struct Driven {
     events: mpsc::Sender<Event>,
     batches: blocking::Receiver<Batch<Incoming>>,
-    written: mpsc::UnboundedSender<()>,
+    written: mpsc::UnboundedSender<Vec<Partition>>,
     /// What was given up.
     dead: Vec<Offset>,
     attempts: Arc<Attempts>,
@@ -76,7 +76,15 @@ impl Driven {
 
     async fn assign(&self) {
         let next = Offset(-1).next();
-        let takeover = Takeover { partition: P0, epoch: 1, next, parked: vec![], settled: vec![], disabled: None };
+        let takeover = Takeover {
+            partition: P0,
+            epoch: 1,
+            next,
+            parked: vec![],
+            settled: vec![],
+            disabled: None,
+            said_shut: false,
+        };
         self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
     }
 
@@ -88,7 +96,7 @@ impl Driven {
             self.committed = next;
             let given_up = batch.writes.iter().filter(|w| matches!(w.fate, Fate::Ended(Ending::GivenUp(_))));
             self.dead.extend(given_up.map(|write| write.ticket.offset));
-            let _ = self.written.send(()); // a worker that has ended asks no more
+            let _ = self.written.send(vec![P0]); // a worker that has ended asks no more
         }
     }
 

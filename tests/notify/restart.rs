@@ -206,3 +206,53 @@ async fn a_paused_instances_late_record_never_wins() {
         assert_eq!(requests(&crm, "a").len(), 3, "the zombie's, the owner's, and the second alert's");
     });
 }
+
+/// Goal: an operator sees that an endpoint is disabled, and that stays so through a restart; opens it, and the queue goes
+/// out. Method: the program's own commands, beside the running instance.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_endpoint_keeps_its_queue_until_an_operator_opens_it() {
+    let gone = Arc::new(AtomicBool::new(true));
+    let is_gone = gone.clone();
+    let crm = Receiver::start(move |_| (if is_gone.load(Ordering::Relaxed) { 410 } else { 200 }, "")).await;
+    tokio::task::block_in_place(|| {
+        let deployment = Deployment::new("gone", &crm);
+        let mut process = deployment.start("a");
+        deployment.publish([alert(1, "a"), alert(2, "b")]);
+        let status = || sink(&process, &["status", "crm", "--json"]);
+        let told = |status: &(i32, String)| serde_json::from_str::<serde_json::Value>(&status.1).expect("one object");
+        let disabled = wait_for("disabled", DEADLINE, || {
+            let told = told(&status());
+            (told["standing"] == "disabled").then_some(told)
+        });
+        assert_eq!(
+            (&disabled["sink"], &disabled["waiting"], &disabled["delivered"]),
+            (&"crm".into(), &2.into(), &0.into())
+        );
+        let asked = crm.seen().len();
+        process.signal("KILL");
+        process.start();
+        wait_for("a second life", DEADLINE, || (process.log().matches("parked=").count() == 2).then_some(()));
+        gone.store(false, Ordering::Relaxed);
+        assert_eq!(crm.seen().len(), asked, "nothing is sent to it");
+        assert_eq!(sink(&process, &["status", "nobody"]).0, 78);
+        assert_eq!(sink(&process, &["unblock", "crm"]).0, 0);
+        deployment.commits_to(2);
+        wait_for("open", DEADLINE, || {
+            let told = told(&sink(&process, &["status", "--json"]));
+            (told["standing"] == "open" && told["delivered"] == 2 && told["waiting"] == 0).then_some(())
+        });
+        assert_eq!(sink(&process, &["unblock", "crm"]).0, 1, "nothing to unblock");
+    });
+}
+
+/// Runs `hotlead sink …` on a process's config file: exit code and output.
+fn sink(process: &Supervised, arguments: &[&str]) -> (i32, String) {
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_hotlead"))
+        .arg("sink")
+        .args(arguments)
+        .args(["--config", "hotlead.yaml"])
+        .current_dir(process.folder())
+        .output()
+        .expect("it runs");
+    (ran.status.code().unwrap_or(-1), String::from_utf8_lossy(&ran.stdout).into_owned())
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Lanes, give_place};
 use crate::core::ids::Partition;
 use crate::notify::job::{Batch, Ending, Fate, Ticket, Write};
-use crate::notify::lane::Held;
+use crate::notify::lane::{Held, Lane};
 
 /// Alerts in one batch: a few megabytes.
 const MAX_BATCH: usize = 500;
@@ -57,12 +57,14 @@ impl<R> Lanes<R> {
         Some(Batch { partitions: concerned.into_iter().filter_map(of).collect(), writes, change })
     }
 
-    /// Notes that the last batch is safe; gives the deliveries that it ended.
-    pub fn written(&mut self) -> Vec<(Ticket, Ending)> {
+    /// Notes that the last batch is safe, for these of its partitions; gives the deliveries that it ended. The others have
+    /// another owner by now, who knows nothing of it: what they carry stays as it is until they are forgotten.
+    pub fn written(&mut self, partitions: &[Partition]) -> Vec<(Ticket, Ending)> {
         let mut ended = Vec::new();
         for (ticket, fate) in self.writing.take().unwrap_or_default() {
-            let own = self.partitions.get_mut(&ticket.partition).filter(|own| own.epoch == ticket.epoch);
-            let Some(own) = own else {
+            let own = self.partitions.get_mut(&ticket.partition);
+            let ours = |own: &&mut Lane<R>| own.epoch == ticket.epoch && partitions.contains(&ticket.partition);
+            let Some(own) = own.filter(ours) else {
                 continue;
             };
             match fate {
