@@ -22,10 +22,16 @@ pub fn installed(option: &str) -> PathBuf {
 
 static INTERPRETER: LazyLock<PathBuf> = LazyLock::new(|| installed("--print-venv").join("bin/python"));
 
+/// A script, ready to start.
+pub fn command(script: &str) -> Command {
+    let mut command = Command::new(&*INTERPRETER);
+    command.args(["-I", "-c", script]); // isolated: the user's own packages and variables don't count
+    command
+}
+
 /// Runs a script with these arguments and this standard input, and gives back how it ended.
 pub fn run(script: &str, args: &[&str], stdin: &[u8]) -> Output {
-    let mut child = Command::new(&*INTERPRETER)
-        .args(["-I", "-c", script]) // isolated: the user's own packages and variables don't count
+    let mut child = command(script)
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

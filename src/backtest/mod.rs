@@ -2,6 +2,7 @@
 
 pub mod decisions;
 pub mod leaps;
+pub mod sample;
 pub mod summary;
 
 use std::collections::HashMap;

@@ -6,9 +6,12 @@ pub mod check;
 pub mod demo;
 pub mod exit;
 mod files;
+pub mod render;
+pub mod route;
 pub mod run;
 mod say;
 pub mod simulate;
+pub mod sink_status;
 pub mod sink_test;
 pub mod state;
 pub mod tail;
@@ -79,9 +82,27 @@ enum Command {
     /// Look at what is remembered of leads, or erase it
     #[command(subcommand)]
     State(StateCommand),
-    /// Try out where alerts go
+    /// Try out where alerts go, look at how that stands
     #[command(subcommand)]
     Sink(SinkCommand),
+    /// Find out which sinks alerts go to
+    #[command(subcommand)]
+    Route(RouteCommand),
+    /// Show what alerts look like in Slack or at a webhook, without sending anything
+    #[command(after_help = "Examples:\n  hotlead render event.json --config hotlead.yaml --sink sdr-channel\n  \
+        hotlead tail --json --from beginning --until-end | hotlead render - --json")]
+    Render {
+        #[command(flatten)]
+        sample: Sample,
+        #[command(flatten)]
+        config: Config,
+        /// As this sink gets it, also if it takes none of them; otherwise as each sink that takes it
+        #[arg(long, value_name = "ID")]
+        sink: Option<String>,
+        /// One object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Print a completion script for a shell
     #[command(after_help = "Example:  hotlead completions bash > /etc/bash_completion.d/hotlead")]
     Completions {
@@ -140,6 +161,63 @@ enum SinkCommand {
         #[command(flatten)]
         config: Config,
     },
+    /// What the ledger says of one sink, or of all: open or shut, what waits, what became of alerts
+    #[command(after_help = "Example:  hotlead sink status crm --config hotlead.yaml --json")]
+    Status {
+        /// The sink's id in the config file; all sinks without it
+        id: Option<String>,
+        #[command(flatten)]
+        config: Config,
+        /// As JSON, one sink a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// Open a sink again that is blocked or disabled
+    #[command(after_help = "Example:  hotlead sink unblock crm --config hotlead.yaml")]
+    Unblock {
+        /// The sink's id in the config file
+        id: String,
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RouteCommand {
+    /// Where the alerts of a file go, or those that its events lead to
+    ///
+    /// Ends with 1 if they go nowhere, or not where they are expected.
+    #[command(after_help = "Examples:\n  hotlead route test alert.json --config hotlead.yaml\n  \
+        hotlead route test event.json --expect sdr-channel --expect crm")]
+    Test {
+        #[command(flatten)]
+        sample: Sample,
+        #[command(flatten)]
+        config: Config,
+        /// Every alert has to go to this sink; may be repeated
+        #[arg(long, value_name = "ID")]
+        expect: Vec<String>,
+        /// One object a line
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// A file of alerts or events.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Sample {
+    /// Alerts or events as JSON, told apart by their content; - reads standard input
+    file: Option<String>,
+    /// The same
+    #[arg(long, alias = "alert", value_name = "FILE", hide = true)]
+    event: Option<String>,
+}
+
+impl Sample {
+    fn file(&self) -> &str {
+        self.file.as_deref().or(self.event.as_deref()).unwrap_or_default()
+    }
 }
 
 /// Which config file.
@@ -195,7 +273,17 @@ pub fn main() -> u8 {
             StateCommand::Move { config } => state::relocate(&config.config),
             StateCommand::Erase { lead, config } => state::erase(&config.config, &lead),
         },
-        Command::Sink(SinkCommand::Test { id, config }) => sink_test::run(&config.config, &id),
+        Command::Sink(command) => match command {
+            SinkCommand::Test { id, config } => sink_test::run(&config.config, &id),
+            SinkCommand::Status { id, config, json } => sink_status::status(&config.config, id.as_deref(), json),
+            SinkCommand::Unblock { id, config } => sink_status::unblock(&config.config, &id),
+        },
+        Command::Route(RouteCommand::Test { sample, config, expect, json }) => {
+            route::test(&config.config, sample.file(), &expect, json)
+        }
+        Command::Render { sample, config, sink, json } => {
+            render::run(&config.config, sample.file(), sink.as_deref(), json)
+        }
         Command::Completions { shell } => completions(shell),
     }
 }

@@ -8,6 +8,7 @@ use tracing::{error, info};
 
 use super::{exit, files, runtime};
 use crate::config::settings::LogFormat;
+use crate::notify::Redactor;
 use crate::run::{Hooks, Mode, Stop, whole};
 use crate::telemetry::log;
 
@@ -22,6 +23,7 @@ pub fn run(config: &Path, fresh_state: bool) -> u8 {
         Err(code) => return code,
     };
     log::init(settings.log == LogFormat::Json);
+    log::hide(Arc::new(Redactor::new(&settings)));
     let hooks = Hooks { fresh_state, ..Hooks::new(Mode::Transactional) };
     runtime.spawn(stop_on_signal(hooks.stop.clone()));
     let ended = whole::run(settings, Arc::new(rules), hooks, runtime.handle());
@@ -41,6 +43,8 @@ pub fn run(config: &Path, fresh_state: bool) -> u8 {
 
 /// Tells the service to stop at the first SIGTERM or Ctrl-C.
 async fn stop_on_signal(stop: Stop) {
+    // It would end the process; the sinks take it as a wish to look at their secrets.
+    let _hangup = signal(SignalKind::hangup());
     let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
     let (mut terminate, mut interrupt) = match (terminate, interrupt) {
         (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),

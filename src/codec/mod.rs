@@ -31,6 +31,7 @@ mod envelope;
 pub mod feedback;
 mod format;
 mod guess;
+pub mod ledger;
 pub mod line;
 mod plan;
 mod scan;

@@ -96,6 +96,15 @@ pub fn load_for_sink(path: &Path, sink: &str) -> Result<Settings, LoadError> {
     load_with(path, Severity::Fault, Needed::Sink(sink))
 }
 
+/// Reads hotlead.yaml for a command that only looks at what would be sent: no secret is looked up, something that is none
+/// stands in its place.
+///
+/// # Errors
+/// The file cannot be read, or has faults.
+pub fn load_without_secrets(path: &Path) -> Result<Settings, LoadError> {
+    load_with(path, Severity::Fault, Needed::Nobody)
+}
+
 /// The ids of the sinks that hotlead.yaml names, in its order; of the rest only the syntax is looked at.
 ///
 /// # Errors

@@ -92,6 +92,23 @@ pub(super) fn read_tree(root: &Node, text: &str, faults: &mut Faults) -> Option<
     })
 }
 
+/// Reads a matcher that stands in another file than a rules file.
+pub(super) fn matcher(view: &View<'_>, faults: &mut Faults) -> Option<Matcher> {
+    let mut reader = Reader {
+        signals: Names::none(),
+        suppressions: Names::none(),
+        groups: Names::none(),
+        has_scoring: false,
+        grace: DEFAULT_GRACE,
+        read_signals: HashSet::new(),
+        matchers: 0,
+        patterns: 0,
+        remembered: 0,
+        faults,
+    };
+    reader.matcher(view, 0)
+}
+
 /// Another version than the one that this program reads is a fault. None at all is one of the map's.
 pub(super) fn check_version(root: &Node, faults: &mut Faults) {
     let Some(view) = View::top(root).entry("version") else {

@@ -101,6 +101,12 @@ impl Writer {
             Is::Fields => json!({
                 "type": "object", "minProperties": 1, "propertyNames": field(), "additionalProperties": self.matcher(),
             }),
+            Is::AlertFields => json!({
+                "type": "object", "minProperties": 1, "additionalProperties": self.matcher(),
+                "propertyNames": { "anyOf": [
+                    { "enum": super::settings::fields::ALERT_FIELDS }, { "pattern": "^lead(\\.[^.]+)+$" },
+                ] },
+            }),
             other => plain(other),
         }
     }
@@ -140,6 +146,7 @@ fn plain(is: Is) -> Value {
         Is::SecretMap => json!({ "type": ["object", "null"], "additionalProperties": secret() }),
         Is::AnyMap => json!({ "type": ["object", "null"], "additionalProperties": any() }),
         Is::Texts => json!({ "type": "array", "items": { "type": "string" } }),
+        Is::TextsOrTruth => json!({ "anyOf": [{ "type": "boolean" }, plain(Is::Texts)] }),
         _ => any(),
     }
 }

@@ -1,24 +1,32 @@
 //! hotlead.yaml after it was checked: how to reach Kafka, which topics, which sinks, what to serve.
 
+pub mod fields;
 mod kafka;
 mod keys;
 mod librdkafka;
+mod reach;
 mod read;
+mod routes;
 mod secrets;
+mod signing;
 mod sinks;
+mod webhook;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::core::backoff::Schedule;
 use crate::core::event::FieldPath;
 
 pub(super) use self::keys::CONFIG_FILE;
 pub use self::read::read;
 pub(super) use self::read::{beside, read_tree};
-pub use self::secrets::{Needed, Reference, Surroundings};
+pub use self::routes::{Routing, SinkRoute, Takes};
+pub use self::secrets::{Needed, Reference, Secret, Surroundings};
+pub use self::signing::SigningKey;
+pub use self::webhook::{Encoding, Payload, Webhook};
 
 /// A whole hotlead.yaml, defaults filled in.
 #[derive(Clone, Debug)]
@@ -45,6 +53,8 @@ pub struct Settings {
     pub max_leads: usize,
     /// In file order; ids unique.
     pub sinks: Vec<Sink>,
+    /// Which of them takes which alerts.
+    pub routing: Routing,
     /// The console and metrics listen here; `None` when the file says `http: off`.
     pub http: Option<SocketAddr>,
     /// How the log is written.
@@ -92,6 +102,13 @@ pub struct Topics {
     pub replication_factor: Option<i32>,
 }
 
+impl Topics {
+    /// The ledger of a sink.
+    pub fn ledger(&self, sink: &str) -> String {
+        format!("{}.{sink}", self.delivery)
+    }
+}
+
 /// Something that takes alerts.
 #[derive(Clone, Debug)]
 pub struct Sink {
@@ -101,6 +118,8 @@ pub struct Sink {
     pub start: Start,
     /// An alert older than this is given up.
     pub max_age: Duration,
+    /// Fields of the lead that it must not learn.
+    pub mask: Vec<&'static str>,
     /// What it is.
     pub target: Target,
 }
@@ -113,19 +132,43 @@ pub enum Target {
         /// The whole URL is a secret.
         webhook_url: Secret,
         /// How to reach it.
-        reach: Reach,
+        reach: Box<Reach>,
     },
     /// A generic endpoint, signed per Standard Webhooks.
-    Webhook {
-        /// Where to.
-        url: url::Url,
-        /// One, or new and old while rotating.
-        secrets: Vec<Secret>,
-        /// More headers.
-        headers: Vec<(String, Secret)>,
-        /// How to reach it.
-        reach: Reach,
-    },
+    Webhook(Box<Webhook>),
+}
+
+impl Target {
+    /// Every secret of it, to be read again.
+    pub fn secrets_mut(&mut self) -> Vec<&mut Secret> {
+        let mut found = Vec::new();
+        let reach = match self {
+            Self::Slack { webhook_url, reach } => {
+                found.push(webhook_url);
+                reach
+            }
+            Self::Webhook(webhook) => {
+                found.extend(&mut webhook.secrets);
+                found.extend(webhook.headers.iter_mut().map(|(_, value)| value));
+                &mut webhook.reach
+            }
+        };
+        found.extend([&mut reach.proxy, &mut reach.ca].into_iter().flatten());
+        if let Some((certificate, key)) = &mut reach.client {
+            found.extend([certificate, key]);
+        }
+        found
+    }
+}
+
+impl Sink {
+    /// When what failed is tried again.
+    pub fn schedule(&self) -> Schedule {
+        match &self.target {
+            Target::Slack { .. } => Schedule::default(),
+            Target::Webhook(webhook) => webhook.retry,
+        }
+    }
 }
 
 /// How an endpoint may be reached.
@@ -137,6 +180,12 @@ pub struct Reach {
     pub allow_networks: Vec<ipnet::IpNet>,
     /// For resolving, connecting, headers and body together.
     pub timeout: Duration,
+    /// The URL of a proxy; those that the environment names are not used.
+    pub proxy: Option<Secret>,
+    /// Certificates that the endpoint's must come from, in place of the system's.
+    pub ca: Option<Secret>,
+    /// Our own certificate and its key, for endpoints that ask who we are.
+    pub client: Option<(Secret, Secret)>,
 }
 
 /// How the log is written.
@@ -146,40 +195,4 @@ pub enum LogFormat {
     Text,
     /// One object a line.
     Json,
-}
-
-/// A value that is never printed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret {
-    value: String,
-    /// Where it came from, in the file's own words: `env:NAME`, `file:PATH`; `None` if it stands in the file.
-    reference: Option<String>,
-}
-
-impl Secret {
-    /// A value that stands in the file itself (of librdkafka properties that are none).
-    pub fn inline(value: impl Into<String>) -> Self {
-        Self { value: value.into(), reference: None }
-    }
-
-    /// A value that was read from where `reference` says.
-    pub fn resolved(value: impl Into<String>, reference: impl Into<String>) -> Self {
-        Self { value: value.into(), reference: Some(reference.into()) }
-    }
-
-    /// The value itself: only to be handed to the one that needs it.
-    pub fn expose(&self) -> &str {
-        &self.value
-    }
-
-    /// Where it came from, if not from the file itself.
-    pub fn reference(&self) -> Option<&str> {
-        self.reference.as_deref()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reference.as_deref().unwrap_or("***"))
-    }
 }

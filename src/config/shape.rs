@@ -87,6 +87,8 @@ pub(super) enum Is {
     AnyMap,
     /// Fields of an event, each with a matcher.
     Fields,
+    /// Fields of an alert, each with a matcher.
+    AlertFields,
     Map(&'static Shape),
     /// Names, each with such a map.
     Named(&'static Shape),
@@ -96,6 +98,8 @@ pub(super) enum Is {
     Maps(&'static Shape),
     /// A list of texts.
     Texts,
+    /// A list of texts, or yes or no to all of them.
+    TextsOrTruth,
     /// The word, or such a map.
     WordOr(&'static str, &'static Shape),
 }

@@ -130,6 +130,14 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The truth value, if it is one; notes nothing.
+    pub fn as_truth(&self) -> Option<bool> {
+        match self.scalar()?.kind {
+            ScalarKind::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// A finite number.
     pub fn number(&self, faults: &mut Faults) -> Option<f64> {
         match self.scalar().map(|scalar| scalar.kind) {

@@ -3,6 +3,8 @@
 //! Its JSON form is pinned (`schemas/alert/v1`): the value of the alert topic, the `data` of a webhook, a line of
 //! `backtest --json`. The order of the fields here is their order there.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +89,9 @@ pub struct Lead {
     /// Remembered trait.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_title: Option<String>,
+    /// Every other remembered trait that the rules read, by its name; what is an object is left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub traits: BTreeMap<String, serde_json::Value>,
 }
 
 /// Points, as they are printed: at most one decimal.

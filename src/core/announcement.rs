@@ -1,10 +1,13 @@
 //! Writes the alert of a rule that fired.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::alert::{self, Alert, AlertKind, Trigger};
 use super::condition::Moment;
-use super::event::{Event, FieldTable};
+use super::event::{Event, FieldTable, Value};
 use super::evidence;
 use super::ids::{AlertId, Origin};
 use super::lead::Episode;
@@ -65,7 +68,25 @@ fn lead(moment: &Moment<'_>, event: &Event<'_>) -> alert::Lead {
         name: known(RuleSet::NAME),
         company: known(RuleSet::COMPANY),
         job_title: known(RuleSet::JOB_TITLE),
+        traits: traits(moment),
     }
+}
+
+/// Those that no field of its own shows: rules on them decide where an alert goes, too.
+fn traits(moment: &Moment<'_>) -> BTreeMap<String, Json> {
+    let read = (0..).zip(&moment.rules.traits).skip(RuleSet::SHOWN_TRAITS);
+    let known = read.filter_map(|(number, read)| Some((read.name.clone(), json(moment.lead.trait_(number))?)));
+    known.collect()
+}
+
+fn json(value: Value<'_>) -> Option<Json> {
+    Some(match value {
+        Value::Absent | Value::Object => return None,
+        Value::Bool(truth) => Json::Bool(truth),
+        Value::Number(text) => Json::Number(text.parse().ok()?),
+        Value::Text(text) => Json::String(text.to_owned()),
+        Value::List(list) => Json::Array(list.items().filter_map(json).collect()),
+    })
 }
 
 /// A hash of what the alert is about: the same on any replay (design.md 3).

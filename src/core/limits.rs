@@ -127,5 +127,12 @@ pub const PLAIN_RECORD: usize = 1_000_000;
 /// receiver that hangs ties up little.
 pub const MAX_IN_FLIGHT: usize = 8;
 
+/// Alerts that wait in a sink's ledger at once: at 4 KiB each 40 MiB, as they are kept in memory too; beyond it nothing is
+/// read, and Kafka is the backlog.
+pub const MAX_PARKED: usize = 10_000;
+
+/// Bytes of one record of a ledger: an alert of the largest size a topic takes by itself, as text within JSON.
+pub const MAX_LEDGER_RECORD: usize = 8 * 1024 * 1024;
+
 /// Alerts of one partition that a sink keeps in memory: at 4 KiB each 8 MiB; beyond it Kafka is the backlog.
 pub const MAX_TRACKED: usize = 2_000;

@@ -11,6 +11,15 @@ pub fn holds(matcher: &Matcher, value: Value<'_>) -> bool {
     matcher.tests.iter().all(|test| passes(test, value))
 }
 
+/// The same for a list that is no part of an event.
+pub fn holds_of_list(matcher: &Matcher, items: &[Value<'_>]) -> bool {
+    matcher.tests.iter().all(|test| match test {
+        Test::Exists(wanted) => *wanted,
+        Test::Not(inner) => !holds_of_list(inner, items),
+        test => items.iter().any(|item| passes(test, *item)),
+    })
+}
+
 /// One test; of a list value one item is enough.
 fn passes(test: &Test, value: Value<'_>) -> bool {
     match (test, value) {

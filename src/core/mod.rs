@@ -16,7 +16,7 @@ mod labels;
 mod lead;
 mod leads;
 pub mod limits;
-mod matching;
+pub mod matching;
 pub mod names;
 pub mod offsets;
 pub mod plain;

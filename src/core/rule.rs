@@ -122,6 +122,8 @@ pub(super) enum Condition {
 }
 
 impl RuleSet {
+    /// So many traits, the first ones, are always read; alerts show them in fields of their own.
+    pub(super) const SHOWN_TRAITS: usize = 5;
     /// Position of the trait `email`.
     pub(super) const EMAIL: u16 = 0;
     /// Position of the trait `name`.

@@ -1,6 +1,5 @@
-//! The consumer thread of one sink: records in, offsets out. All calls into librdkafka that may block happen here.
+//! The consumer thread of one sink: records in, partitions taken over and given back.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc as blocking;
@@ -10,16 +9,20 @@ use std::time::{Duration, Instant};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Message, Offset as Position, TopicPartitionList};
 use tokio::sync::mpsc;
 
 use super::dead_letter::Incoming;
 use super::destination::wall_clock;
+use super::fence::Fence;
+use super::job::Takeover;
 use super::kafka::client_config;
-use super::worker::{Command, Commits, DRAIN, Event};
+use super::replay::{Page, Replay};
+use super::worker::{Command, DRAIN, Event};
 use crate::config::settings::{Kafka, Start};
-use crate::core::ids::{NextOffset, Offset, Partition};
+use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
 use crate::telemetry::access::{Denied, Resource, Right};
 
@@ -28,6 +31,9 @@ const POLL: Duration = Duration::from_millis(50);
 
 /// For one question to the broker.
 const ASK: Duration = Duration::from_secs(10);
+
+/// After a question to the broker that was not answered.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Between two lines of the log about the same trouble.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
@@ -43,6 +49,10 @@ pub struct Reading {
     pub sink: String,
     /// The alert topic.
     pub topic: String,
+    /// The sink's ledger.
+    pub ledger: String,
+    /// A hash of the sink's address.
+    pub endpoint: String,
     /// Where a new sink begins.
     pub start: Start,
 }
@@ -63,23 +73,9 @@ impl Reading {
 pub struct Assignments {
     reading: Reading,
     events: mpsc::Sender<Event>,
+    fence: Fence,
+    replay: Mutex<Replay>,
     stop: Arc<AtomicBool>,
-    /// Our partitions, and how far each is committed.
-    owned: Mutex<Owned>,
-}
-
-/// Keeps a commit that was asked for before a partition went from undoing what its next owner committed.
-#[derive(Debug, Default)]
-struct Owned(BTreeMap<Partition, NextOffset>);
-
-impl Owned {
-    /// What of these commits is ours and does not go back; it counts as committed from now on.
-    fn take_forward(&mut self, commits: &Commits) -> Commits {
-        let mut forward = commits.clone();
-        forward.retain(|(partition, next)| self.0.get(partition).is_some_and(|at| next >= at));
-        self.0.extend(forward.iter().copied());
-        forward
-    }
 }
 
 impl ClientContext for Assignments {}
@@ -98,45 +94,74 @@ impl ConsumerContext for Assignments {
             tracing::error!(sink = self.reading.sink, %error, "rebalance failed");
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        if let Err(error) = result {
-            tracing::warn!(sink = self.reading.sink, %error, "a commit failed, the next one makes up for it");
-        }
-    }
 }
 
 impl Assignments {
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        self.renew(consumer);
         if partitions.count() == 0 {
             self.tell(Event::Assigned(Vec::new()));
             return consumer.incremental_assign(partitions);
         }
+        let sink = &self.reading.sink;
         let (positions, fresh) = loop {
             match self.positions(consumer, partitions) {
                 Ok(found) => break found,
                 // Without knowing where to begin it would skip or repeat: better to ask again.
                 Err(error) if !self.stop.load(Ordering::Relaxed) => {
-                    tracing::warn!(sink = self.reading.sink, %error, "committed offsets are not to be had yet");
-                    std::thread::sleep(Duration::from_millis(500));
+                    tracing::warn!(sink, %error, "committed offsets are not to be had yet");
+                    std::thread::sleep(ASK_AGAIN);
                 }
                 Err(error) => return Err(error),
             }
         };
-        for element in positions.elements() {
-            if let Position::Offset(next) = element.offset() {
-                let before = Offset(next - 1).next(); // the position itself, one past the record before it
-                self.owned().0.insert(Partition(element.partition()), before);
-            }
-        }
-        self.tell(Event::Assigned(numbers(partitions)));
+        let Some(takeovers) = self.take_over(&positions) else {
+            return consumer.incremental_assign(&TopicPartitionList::new()); // stopping: nothing begins any more
+        };
+        let parked: usize = takeovers.iter().map(|takeover| takeover.parked.len()).sum();
+        self.tell(Event::Assigned(takeovers));
         consumer.incremental_assign(&positions)?;
         if fresh.count() > 0 {
             // A new sink's beginning counts from now on, also if it stops before its first delivery.
             consumer.commit(&fresh, CommitMode::Sync)?;
         }
-        tracing::info!(sink = self.reading.sink, partitions = ?numbers(partitions), "partitions assigned");
+        tracing::info!(sink, partitions = ?numbers(partitions), parked, "partitions assigned");
         Ok(())
+    }
+
+    /// What the former owner left, from the ledger. The committed offsets are known, so all that belongs to them is there.
+    fn take_over(&self, positions: &TopicPartitionList) -> Option<Vec<Takeover<Incoming>>> {
+        let begin = |element: &TopicPartitionListElem<'_>| match element.offset() {
+            // The position itself is one past the record before it.
+            Position::Offset(next) => Some((Partition(element.partition()), Offset(next - 1).next())),
+            _ => None,
+        };
+        let begins: Vec<_> = positions.elements().iter().filter_map(begin).collect();
+        let replay = self.replay();
+        let pages = loop {
+            match replay.begin(&begins) {
+                Ok(pages) => break pages,
+                Err(_) if self.stop.load(Ordering::Relaxed) => return None,
+                Err(fault) => {
+                    let (sink, topic) = (&self.reading.sink, replay.topic());
+                    match fault.denied(topic) {
+                        Some(denied) => tracing::warn!(sink, "{denied}"),
+                        None => tracing::warn!(sink, "the ledger {topic} cannot be read, nothing is sent: {fault}"),
+                    }
+                    std::thread::sleep(ASK_AGAIN);
+                }
+            }
+        };
+        let epoch = self.fence.assigned(&numbers(positions));
+        let takeover = |(partition, page): (_, Page)| page.takeover(partition, epoch, &self.reading.endpoint);
+        Some(pages.into_iter().map(takeover).collect())
+    }
+
+    /// Takes the group's present generation as the proof that our partitions are ours.
+    fn renew(&self, consumer: &BaseConsumer<Self>) {
+        // In this order: a member that is thrown out in between is seen as one.
+        let proof = consumer.group_metadata();
+        self.fence.renew(proof.filter(|_| !consumer.assignment_lost()));
     }
 
     /// Where each partition begins, and which of these have no committed offset yet.
@@ -150,7 +175,7 @@ impl Assignments {
         for element in committed.elements() {
             let (topic, partition) = (element.topic(), element.partition());
             let position = match element.offset() {
-                known @ Position::Offset(_) => known,
+                Position::Offset(known) => Position::Offset(known.max(self.first(consumer, partition, known)?)),
                 _ => {
                     let begin = Position::Offset(self.beginning(consumer, partition)?);
                     fresh.add_partition_offset(topic, partition, begin)?;
@@ -160,6 +185,17 @@ impl Assignments {
             positions.add_partition_offset(topic, partition, position)?;
         }
         Ok((positions, fresh))
+    }
+
+    /// The first offset that is still there; what lies between a position and it has expired.
+    fn first(&self, consumer: &BaseConsumer<Self>, partition: i32, position: i64) -> KafkaResult<i64> {
+        let (low, _) = consumer.fetch_watermarks(&self.reading.topic, partition, ASK)?;
+        if let Ok(expired @ 1..) = u64::try_from(low - position) {
+            let sink = &self.reading.sink;
+            tracing::error!(sink, partition, expired, "alerts left the topic by retention before they were sent");
+            self.tell(Event::Expired(expired));
+        }
+        Ok(low)
     }
 
     fn beginning(&self, consumer: &BaseConsumer<Self>, partition: i32) -> KafkaResult<i64> {
@@ -181,27 +217,30 @@ impl Assignments {
     }
 
     fn revoke(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
+        let gone = numbers(partitions);
+        self.renew(consumer);
         if consumer.assignment_lost() {
-            self.tell(Event::Lost(numbers(partitions)));
-        } else if let Err(error) = self.drain(consumer, partitions) {
-            tracing::warn!(sink = self.reading.sink, %error, "last commit failed, some alerts may be sent again");
+            self.fence.gone(&gone);
+            self.tell(Event::Lost(gone.clone()));
+        } else {
+            self.drain(gone.clone());
+            self.fence.gone(&gone);
         }
-        for partition in numbers(partitions) {
-            self.owned().0.remove(&partition);
-        }
+        self.replay().end(&gone);
         consumer.incremental_unassign(partitions)
     }
 
-    /// Ends what is under way, and commits how far it went.
-    fn drain(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        let (answer, commits) = blocking::sync_channel(1);
-        self.tell(Event::Revoking(numbers(partitions), answer));
-        let commits = commits.recv_timeout(DRAIN + Duration::from_secs(1)).unwrap_or_default();
-        commit(consumer, &self.reading.topic, &commits, CommitMode::Sync)
+    /// Ends what is under way, and has it recorded.
+    fn drain(&self, partitions: Vec<Partition>) {
+        let (answer, drained) = blocking::sync_channel(1);
+        self.tell(Event::Revoking(partitions, answer));
+        if drained.recv_timeout(DRAIN + Duration::from_secs(1)).is_err() {
+            tracing::warn!(sink = self.reading.sink, "what is under way did not end in time, it may be sent again");
+        }
     }
 
-    fn owned(&self) -> MutexGuard<'_, Owned> {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    fn replay(&self) -> MutexGuard<'_, Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, event: Event) {
@@ -213,18 +252,6 @@ fn numbers(partitions: &TopicPartitionList) -> Vec<Partition> {
     partitions.elements().iter().map(|element| Partition(element.partition())).collect()
 }
 
-fn commit(consumer: &BaseConsumer<Assignments>, topic: &str, commits: &Commits, mode: CommitMode) -> KafkaResult<()> {
-    let commits = consumer.context().owned().take_forward(commits);
-    if commits.is_empty() {
-        return Ok(());
-    }
-    let mut offsets = TopicPartitionList::new();
-    for (Partition(partition), next) in commits {
-        offsets.add_partition_offset(topic, partition, Position::Offset(next.get()))?;
-    }
-    consumer.commit(&offsets, mode)
-}
-
 /// Prepares a sink's consumer; it connects in [`consume`].
 ///
 /// # Errors
@@ -232,8 +259,10 @@ fn commit(consumer: &BaseConsumer<Assignments>, topic: &str, commits: &Commits, 
 pub fn consumer(
     reading: Reading,
     events: mpsc::Sender<Event>,
+    fence: Fence,
     stop: Arc<AtomicBool>,
 ) -> KafkaResult<BaseConsumer<Assignments>> {
+    let replay = Mutex::new(Replay::new(&reading.kafka, &reading.group, reading.ledger.clone())?);
     let mut config = client_config(&reading.kafka);
     config
         .set("group.id", &reading.group)
@@ -248,7 +277,7 @@ pub fn consumer(
         .set("fetch.wait.max.ms", "100")
         // Of each sink: 2,000 alerts wait in its lanes anyway.
         .set("queued.max.messages.kbytes", "2048");
-    config.create_with_context(Assignments { reading, events, stop, owned: Mutex::default() })
+    config.create_with_context(Assignments { reading, events, fence, replay, stop })
 }
 
 /// The life of the thread: until `stop` is set. Ends what is under way, commits, and leaves the group.
@@ -277,19 +306,21 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
         }
         while let Ok(command) = commands.try_recv() {
             if let Err(error) = obey(&consumer, topic, command) {
-                say(&error, "commit or pause failed");
+                say(&error, "pausing failed");
             }
         }
+        if context.replay().asked_to_unblock() {
+            context.tell(Event::Unblock);
+        }
     }
-    let assigned = consumer.assignment();
-    if let Err(error) = assigned.and_then(|assigned| context.drain(&consumer, &assigned)) {
-        tracing::warn!(sink, %error, "last commit failed, some alerts may be sent again");
+    match consumer.assignment() {
+        Ok(assigned) => context.drain(numbers(&assigned)),
+        Err(error) => tracing::warn!(sink, %error, "what is assigned is not to be had"),
     }
 }
 
 fn obey(consumer: &BaseConsumer<Assignments>, topic: &str, command: Command) -> KafkaResult<()> {
     match command {
-        Command::Commit(commits) => commit(consumer, topic, &commits, CommitMode::Async),
         Command::Pause(changes) => {
             for (Partition(partition), pause) in changes {
                 let mut one = TopicPartitionList::new();
@@ -318,21 +349,4 @@ fn record(message: &BorrowedMessage<'_>) -> Event {
     };
     let time = message.timestamp().to_millis().filter(|ms| *ms > 0).map(Timestamp::from_millis);
     Event::Record(Partition(message.partition()), Offset(message.offset()), time, incoming)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_our_partitions_are_committed_and_never_back() {
-        let at = |partition, next: i64| (Partition(partition), Offset(next - 1).next());
-        let mut owned = Owned([at(0, 5), at(1, 7)].into());
-        let asked = vec![at(0, 6), at(1, 6), at(2, 9)];
-        assert_eq!(owned.take_forward(&asked), [at(0, 6)]);
-        let again = vec![at(0, 6), at(1, 8)];
-        assert_eq!(owned.take_forward(&again), again, "a lost commit is repeated");
-        owned.0.remove(&Partition(1));
-        assert_eq!(owned.take_forward(&vec![at(1, 9)]), []);
-    }
 }

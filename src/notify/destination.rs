@@ -1,37 +1,30 @@
 //! Where a sink's alerts go: writes the request for one alert, sends it, and judges what comes back.
 
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::watch;
 use url::Url;
 
 use super::http::{Answer, Endpoint, Failure};
+use super::message::{Message, Writer};
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use super::webhook::{self, Key};
-use super::{gate::Gate, slack};
-use crate::config::settings::Target;
+use super::{gate::Gate, slack, webhook};
+use crate::config::settings::{SigningKey, Sink, Target, Webhook};
 use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 
-/// A sink's endpoint and what it speaks.
+/// A sink's endpoint and what it speaks. Its secrets can be exchanged while it works.
 #[derive(Debug)]
 pub struct Destination {
-    endpoint: Endpoint,
-    form: Form,
-}
-
-enum Form {
-    Slack,
-    Webhook { keys: Vec<Key>, headers: HeaderMap },
-}
-
-impl std::fmt::Debug for Form {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Slack => "Slack",
-            Self::Webhook { .. } => "Webhook",
-        })
-    }
+    /// As the config has it, with the secrets of now.
+    target: Mutex<Target>,
+    writer: Writer,
+    /// Made of `target`.
+    prepared: RwLock<Arc<Prepared>>,
+    /// How often secrets were exchanged.
+    renewals: watch::Sender<u64>,
 }
 
 /// One attempt: what came back, and what it means.
@@ -44,44 +37,67 @@ pub struct Attempted {
 }
 
 impl Destination {
-    /// Prepares it; nothing is sent.
+    /// Prepares a sink's; nothing is sent. `group` is the deployment's name.
     ///
     /// # Errors
     /// What is wrong, without any secret: a URL or key that cannot be used, a system without root certificates.
+    pub fn of(sink: &Sink, group: &str) -> Result<Self, String> {
+        let prepared = RwLock::new(Arc::new(Prepared::new(&sink.target)?));
+        let target = Mutex::new(sink.target.clone());
+        Ok(Self { target, writer: Writer::of(sink, group), prepared, renewals: watch::Sender::new(0) })
+    }
+
+    /// The same for a target by itself.
+    ///
+    /// # Errors
+    /// As [`Self::of`].
+    #[cfg(test)]
     pub fn new(target: &Target) -> Result<Self, String> {
-        match target {
-            Target::Slack { webhook_url, reach } => {
-                let url = Url::parse(webhook_url.expose().trim());
-                let url = url.map_err(|error| format!("webhook_url: {error}"))?;
-                let endpoint = Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
-                Ok(Self { endpoint, form: Form::Slack })
-            }
-            Target::Webhook { url, secrets, headers, reach } => {
-                let keys = secrets.iter().map(|secret| Key::parse(secret.expose()));
-                let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|e| format!("secret {e}"))?;
-                let mut map = HeaderMap::new();
-                for (name, value) in headers {
-                    let named = HeaderName::from_bytes(name.as_bytes());
-                    let named = named.map_err(|_| format!("headers: {name:?} is no header's name"))?;
-                    let value = HeaderValue::from_str(value.expose());
-                    let mut value = value.map_err(|_| format!("headers: the value of {name} is none"))?;
-                    value.set_sensitive(true);
-                    map.insert(named, value);
-                }
-                let endpoint = Endpoint::new(url.clone(), reach).map_err(|e| format!("url: {e}"))?;
-                Ok(Self { endpoint, form: Form::Webhook { keys, headers: map } })
-            }
+        Self::of(&super::receiver::sink(target.clone()), "hotlead")
+    }
+
+    /// Reads secrets that stand in files again; from the next attempt on those of now are used.
+    ///
+    /// # Errors
+    /// What is wrong with one, without any of it; the old ones stay in use.
+    pub fn reread(&self) -> Result<bool, String> {
+        let mut current = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut target = current.clone();
+        let mut changed = false;
+        for secret in target.secrets_mut() {
+            changed |= secret.reread()?;
         }
+        if changed {
+            let prepared = Prepared::new(&target)?;
+            *self.prepared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prepared);
+            *current = target;
+            self.renewals.send_modify(|count| *count += 1);
+        }
+        Ok(changed)
+    }
+
+    /// Tells of each exchange of secrets: a sink whose credential was refused can try again.
+    pub fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewals.subscribe()
+    }
+
+    /// Every secret of now.
+    pub fn secrets(&self) -> Vec<String> {
+        super::redact::secrets(&self.target.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn prepared(&self) -> Arc<Prepared> {
+        self.prepared.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Scheme and host: all of the address that may be printed.
     pub fn place(&self) -> String {
-        self.endpoint.place()
+        self.prepared().endpoint.place()
     }
 
     /// The pace that the other side asks for.
     pub fn gate(&self) -> Gate {
-        match self.form {
+        match self.prepared().form {
             Form::Slack => Gate::slack(),
             Form::Webhook { .. } => Gate::open(),
         }
@@ -89,17 +105,19 @@ impl Destination {
 
     /// Sends one alert. `as_published` is its value on the alert topic; `minimal` asks for as little as possible.
     pub async fn attempt(&self, as_published: &[u8], alert: &Alert, minimal: bool) -> Attempted {
+        let prepared = self.prepared();
         let now = wall_clock();
-        let (headers, body) = match self.request(as_published, alert, minimal, now) {
-            Ok(request) => request,
+        let written = self.writer.write(as_published, alert, minimal, now);
+        let Message { headers, body } = match written.and_then(|message| prepared.finish(message, alert, now)) {
+            Ok(message) => message,
             Err(detail) => {
                 let never = Verdict::Never(Reason::Message);
                 return Attempted { judged: Judged::failed(never, AttemptResult::Message, None, detail), answer: None };
             }
         };
-        match self.endpoint.post(headers, body).await {
+        match prepared.endpoint.post(headers, body).await {
             Ok(answer) => {
-                let judged = match self.form {
+                let judged = match prepared.form {
                     Form::Slack => slack::judge(&answer, wall_clock()),
                     Form::Webhook { .. } => webhook::judge(&answer, wall_clock()),
                 };
@@ -108,38 +126,76 @@ impl Destination {
             Err(failure) => Attempted { judged: without_answer(&failure), answer: None },
         }
     }
+}
 
-    fn request(
-        &self,
-        as_published: &[u8],
-        alert: &Alert,
-        minimal: bool,
-        now: Timestamp,
-    ) -> Result<(HeaderMap, Vec<u8>), String> {
-        let (mut all, body) = match &self.form {
-            Form::Slack => {
-                let message = if minimal { slack::minimal(alert) } else { slack::card(alert, now) };
-                (HeaderMap::new(), message.to_string().into_bytes())
-            }
-            Form::Webhook { keys, headers } => {
-                let body = webhook::body(alert, as_published).map_err(|_| "the value is not JSON")?;
-                let (id, seconds) = (alert.id.to_string(), now.as_millis().div_euclid(1_000));
-                let mut all = headers.clone();
-                let own = [
-                    ("webhook-signature", webhook::signature(keys, &id, seconds, &body)),
-                    ("webhook-timestamp", seconds.to_string()),
-                    ("webhook-id", id),
-                ];
-                for (name, value) in own {
-                    let value = HeaderValue::from_str(&value).map_err(|_| format!("{name} is no header"))?;
-                    all.insert(name, value);
-                }
-                (all, body)
-            }
-        };
-        all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Ok((all, body))
+/// A target with its secrets read: what a request is made of.
+struct Prepared {
+    endpoint: Endpoint,
+    form: Form,
+}
+
+enum Form {
+    Slack,
+    Webhook { keys: Vec<SigningKey>, headers: HeaderMap },
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.endpoint.place())
     }
+}
+
+impl Prepared {
+    fn new(target: &Target) -> Result<Self, String> {
+        match target {
+            Target::Slack { webhook_url, reach } => {
+                let url = Url::parse(webhook_url.expose().trim());
+                let url = url.map_err(|error| format!("webhook_url: {error}"))?;
+                let endpoint = Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
+                Ok(Self { endpoint, form: Form::Slack })
+            }
+            Target::Webhook(webhook) => Self::webhook(webhook),
+        }
+    }
+
+    /// The message with what takes a secret: the config's own headers, and the signature.
+    fn finish(&self, message: Message, alert: &Alert, now: Timestamp) -> Result<Message, &'static str> {
+        let Form::Webhook { keys, headers: own } = &self.form else {
+            return Ok(message);
+        };
+        let mut headers = own.clone();
+        headers.extend(message.headers);
+        headers.extend(signed(keys, alert, now, &message.body)?);
+        Ok(Message { headers, body: message.body })
+    }
+
+    fn webhook(webhook: &Webhook) -> Result<Self, String> {
+        let keys = webhook.secrets.iter().map(|secret| SigningKey::parse(secret.expose()));
+        let keys: Vec<_> = keys.collect::<Result<_, _>>().map_err(|why| format!("secret: the key {why}"))?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in &webhook.headers {
+            let named = HeaderName::from_bytes(name.as_bytes());
+            let named = named.map_err(|_| format!("headers: {name:?} is no header's name"))?;
+            let value = HeaderValue::from_str(value.expose());
+            let mut value = value.map_err(|_| format!("headers: the value of {name} is none"))?;
+            value.set_sensitive(true);
+            headers.insert(named, value);
+        }
+        let endpoint = Endpoint::new(webhook.url.clone(), &webhook.reach).map_err(|e| format!("url: {e}"))?;
+        Ok(Self { endpoint, form: Form::Webhook { keys, headers } })
+    }
+}
+
+/// The headers of Standard Webhooks: the id stays the same over all attempts, the time is this attempt's.
+fn signed(keys: &[SigningKey], alert: &Alert, now: Timestamp, body: &[u8]) -> Result<HeaderMap, &'static str> {
+    let (id, seconds) = (alert.id.to_string(), now.as_millis().div_euclid(1_000));
+    let signature = webhook::signature(keys, &id, seconds, body);
+    let own = [("webhook-signature", signature), ("webhook-timestamp", seconds.to_string()), ("webhook-id", id)];
+    let header = |(name, value): (&'static str, String)| {
+        let value = HeaderValue::from_str(&value).map_err(|_| "an id or a signature is no header")?;
+        Ok((HeaderName::from_static(name), value))
+    };
+    own.into_iter().map(header).collect()
 }
 
 fn without_answer(failure: &Failure) -> Judged {

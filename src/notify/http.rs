@@ -76,18 +76,43 @@ impl Endpoint {
             "http" => return Err("https is required unless allow_http is set".to_owned()),
             scheme => return Err(format!("scheme {scheme} is not http or https")),
         };
+        let mut guard = Guard::new(reach.allow_networks.clone());
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
             .referer(false)
-            .dns_resolver(Guard::new(reach.allow_networks.clone()))
             .pool_idle_timeout(Duration::from_secs(30))
             .user_agent(concat!("hotlead/", env!("CARGO_PKG_VERSION")));
-        if plain {
-            builder = builder.tls_certs_only([]); // so that a system without certificates can still do without TLS
+        let mut no_tls = plain;
+        if let Some(proxy) = &reach.proxy {
+            let through = Url::parse(proxy.expose().trim()).map_err(|error| format!("proxy: {error}"))?;
+            no_tls &= through.scheme() == "http";
+            guard = guard.trusting(through.host_str().unwrap_or_default());
+            let proxy =
+                reqwest::Proxy::all(through).map_err(|error| format!("proxy: {}", causes(&error.without_url())))?;
+            builder = builder.proxy(proxy);
         }
-        let client = builder.build().map_err(|error| {
+        match &reach.ca {
+            Some(ca) => {
+                let certificates = reqwest::Certificate::from_pem_bundle(ca.expose().as_bytes());
+                let certificates = certificates.map_err(|error| format!("ca: {}", causes(&error)))?;
+                builder = builder.tls_certs_only(certificates);
+            }
+            // So that a system without certificates can still do without TLS.
+            None if no_tls => builder = builder.tls_certs_only([]),
+            None => {}
+        }
+        if let Some((certificate, key)) = &reach.client {
+            let both = format!("{}\n{}\n", certificate.expose(), key.expose());
+            let identity = reqwest::Identity::from_pem(both.as_bytes());
+            builder =
+                builder.identity(identity.map_err(|_| "client_cert and client_key: not a certificate and its key")?);
+        }
+        let client = builder.dns_resolver(guard).build().map_err(|error| {
+            if reach.client.is_some() && causes(&error).contains("key") {
+                return "client_cert and client_key: not a certificate and its key".to_owned();
+            }
             format!(
                 "no TLS: {}; on a system without root certificates install the package ca-certificates, or name a \
                  file of them in SSL_CERT_FILE",

@@ -1,138 +1,180 @@
-//! What the lanes of a sink hand out and take back: jobs, tickets, and what an attempt's end led to.
+//! What the lanes of a sink hand out and take back: attempts, tickets, and what is to be written to the ledger.
 
 use std::sync::Arc;
 
+use super::gate::Pass;
 use super::verdict::Reason;
-use crate::core::ids::{Offset, Partition};
-use crate::core::time::Timestamp;
+use crate::codec::ledger::{Outcome, Standing, Tries};
+use crate::core::backoff::Schedule;
+use crate::core::ids::{NextOffset, Offset, Partition};
+use crate::core::time::{Span, Timestamp};
 
-/// How much a sink carries at once.
+/// How a sink delivers.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Attempts under way at its endpoint.
+pub struct Policy {
+    /// Attempts under way, and answers that are not recorded yet.
     pub in_flight: usize,
-    /// Records of one partition that are in memory; the partition is paused above it, and resumed at half of it.
+    /// Records of one partition that are in memory and hold its offset; the partition is paused at it, and resumed at
+    /// half of it.
     pub tracked: usize,
+    /// Parked alerts of all partitions; at it nothing more is read.
+    pub parked: usize,
+    /// An alert older than this is given up.
+    pub max_age: Span,
+    /// When to try again.
+    pub schedule: Schedule,
 }
 
-/// Where a record lies, and under which assignment it was read: a result from an earlier assignment is stale.
+/// Under which assignment a record was read: what comes from an earlier one is stale.
+pub type Epoch = u64;
+
+/// Where a record lies, and under which assignment it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket {
     /// Of the alert topic.
     pub partition: Partition,
     /// Of the record.
     pub offset: Offset,
-    pub(super) epoch: u64,
+    /// Of the partition.
+    pub epoch: Epoch,
 }
 
-/// What is to be done now.
+/// A message to be sent now; then [`Lanes::finish`](super::lanes::Lanes::finish).
 #[derive(Debug)]
-pub enum Job<R> {
-    /// Send it, then call [`Lanes::finish`](super::lanes::Lanes::finish).
-    Attempt {
-        /// To be handed back.
-        ticket: Ticket,
-        /// What to send.
-        record: Arc<R>,
-        /// From 1.
-        number: u32,
-        /// The other side refused the whole message before: send as little as possible.
-        minimal: bool,
-    },
-    /// Write it to the dead-letter topic, then call [`Lanes::buried`](super::lanes::Lanes::buried).
-    GiveUp(GivenUp<R>),
-}
-
-/// A delivery that is given up.
-#[derive(Debug)]
-pub struct GivenUp<R> {
+pub struct Attempt<R> {
     /// To be handed back.
     pub ticket: Ticket,
-    /// What was not delivered.
+    /// To be handed back to the gate, whatever became of the partition.
+    pub pass: Pass,
+    /// What to send.
     pub record: Arc<R>,
-    /// Why.
-    pub reason: Reason,
-    /// Of the last failure; empty if nothing was tried.
-    pub detail: String,
-    /// Attempts made.
-    pub attempts: u32,
-    /// When the first of them failed.
-    pub first_failed: Option<Timestamp>,
-    /// The last HTTP status.
-    pub last_status: Option<u16>,
+    /// From 1.
+    pub number: u32,
+    /// The other side refused the whole message before: send as little as possible.
+    pub minimal: bool,
 }
 
 /// What an attempt's end led to.
-#[derive(Debug)]
-pub enum Finished<R> {
-    /// Done.
-    Delivered,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// Its end is to be recorded.
+    Ended(Ending),
     /// Tried again at that time.
     Retry(Timestamp),
-    /// To be written to the dead-letter topic, then [`Lanes::buried`](super::lanes::Lanes::buried).
-    GiveUp(GivenUp<R>),
     /// The sink is shut; the alert stays at the head of its lane. True if it was open before.
     Shut(bool),
     /// The partition has another owner by now.
     Stale,
 }
 
-/// Where a record stands.
+/// How a delivery ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// The other side has it.
+    Delivered,
+    /// It goes to the dead-letter topic.
+    GivenUp(Reason),
+}
+
+impl Ending {
+    /// The terminal state.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Delivered => Outcome::Delivered,
+            Self::GivenUp(_) => Outcome::DeadLettered,
+        }
+    }
+
+    /// Why it was given up.
+    pub fn reason(self) -> Option<Reason> {
+        match self {
+            Self::Delivered => None,
+            Self::GivenUp(reason) => Some(reason),
+        }
+    }
+}
+
+/// What becomes of an alert on the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Behind another alert of its lead.
-    Queued,
-    /// In `ready`.
-    Ready,
-    /// In `due`.
-    Waiting,
-    /// Being sent.
-    InFlight,
-    /// Being written to the dead-letter topic.
-    Burying,
+pub enum Fate {
+    /// It waits there; its offset is free.
+    Parked {
+        /// Until then.
+        next_at: Timestamp,
+    },
+    /// It has its terminal state.
+    Ended(Ending),
 }
 
-/// A record in memory, and what happened to it so far.
+/// One alert for the ledger.
 #[derive(Debug)]
-pub(super) struct Item<R> {
-    pub(super) record: Arc<R>,
-    pub(super) lane: Arc<[u8]>,
-    pub(super) time: Timestamp,
-    pub(super) state: State,
-    pub(super) attempts: u32,
-    pub(super) refusals: u32,
-    pub(super) first_failed: Option<Timestamp>,
-    pub(super) last_status: Option<u16>,
-    pub(super) detail: String,
+pub struct Write<R> {
+    /// Which.
+    pub ticket: Ticket,
+    /// The alert topic's record.
+    pub record: Arc<R>,
+    /// Its Kafka timestamp.
+    pub time: Timestamp,
+    /// What becomes of it.
+    pub fate: Fate,
+    /// What happened so far.
+    pub tries: Tries,
 }
 
-impl<R> Item<R> {
-    /// A record that was just taken in.
-    pub(super) fn new(record: R, lane: Arc<[u8]>, time: Timestamp, state: State) -> Self {
-        Self {
-            record: Arc::new(record),
-            lane,
-            time,
-            state,
-            attempts: 0,
-            refusals: 0,
-            first_failed: None,
-            last_status: None,
-            detail: String::new(),
-        }
-    }
+/// How the sink stands from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Whether it takes anything.
+    pub standing: Standing,
+    /// Since when.
+    pub since: Timestamp,
+    /// The answer that led to it.
+    pub detail: String,
+}
 
-    /// Ends it, but for the dead letter.
-    pub(super) fn give_up(&mut self, ticket: Ticket, reason: Reason) -> GivenUp<R> {
-        self.state = State::Burying;
-        GivenUp {
-            ticket,
-            record: self.record.clone(),
-            reason,
-            detail: std::mem::take(&mut self.detail),
-            attempts: self.attempts,
-            first_failed: self.first_failed,
-            last_status: self.last_status,
-        }
-    }
+/// What is to be written at once or not at all: then [`Lanes::written`](super::lanes::Lanes::written).
+#[derive(Debug)]
+pub struct Batch<R> {
+    /// Every partition that is concerned, under which assignment, and how far it is done with the batch.
+    pub partitions: Vec<(Partition, Epoch, NextOffset)>,
+    /// In no order; each alert once.
+    pub writes: Vec<Write<R>>,
+    /// For each of the partitions.
+    pub change: Option<Change>,
+}
+
+/// An alert that the ledger kept for us.
+#[derive(Debug)]
+pub struct Kept<R> {
+    /// Of its record on the alert topic.
+    pub offset: Offset,
+    /// The lead's key.
+    pub key: Vec<u8>,
+    /// The Kafka timestamp of its record.
+    pub time: Timestamp,
+    /// Not before this.
+    pub next_at: Timestamp,
+    /// What happened so far.
+    pub tries: Tries,
+    /// The record.
+    pub record: R,
+}
+
+/// A partition as its former owner left it.
+#[derive(Debug)]
+pub struct Takeover<R> {
+    /// Which.
+    pub partition: Partition,
+    /// Ours, from now on.
+    pub epoch: Epoch,
+    /// Where reading begins.
+    pub next: NextOffset,
+    /// In the order of their offsets.
+    pub parked: Vec<Kept<R>>,
+    /// Offsets behind `next` whose outcome is known.
+    pub settled: Vec<Offset>,
+    /// The endpoint said that it is gone, since then.
+    pub disabled: Option<Timestamp>,
+    /// The ledger says that the sink is shut, whether that still holds or not.
+    pub said_shut: bool,
 }

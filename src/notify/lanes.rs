@@ -1,88 +1,97 @@
-//! The deliveries of one sink: a first-in-first-out lane per lead, retries, bounds, and how far each partition may be
-//! committed. A state machine without clock, chance or I/O: hours of an outage run in milliseconds.
+//! The deliveries of one sink: a first-in-first-out lane per lead, retries, bounds, what the ledger has to hold, and how far
+//! each partition may be committed. A state machine without clock, chance or I/O: hours of an outage run in milliseconds.
+
+mod recording;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
 
+use super::books::Books;
 use super::gate::Gate;
-use super::job::{Bounds, Finished, Item, Job, State, Ticket};
+use super::job::{Attempt, Change, Ending, Fate, Finished, Policy, Takeover, Ticket};
+use super::lane::{Held, Item, Lane, State};
 use super::verdict::{Judged, Reason, Shut, Verdict};
-use crate::core::backoff::Schedule;
-use crate::core::ids::{NextOffset, Offset, Partition};
-use crate::core::offsets::OffsetTracker;
+use crate::codec::ledger::Standing;
+use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
 
 /// Between two attempts of a sink whose credential is refused.
 const PROBE_EVERY: Span = Span::from_secs(60);
 
-#[derive(Debug)]
-struct Assigned<R> {
-    epoch: u64,
-    tracker: OffsetTracker,
-    items: BTreeMap<Offset, Item<R>>,
-    lanes: BTreeMap<Arc<[u8]>, VecDeque<Offset>>,
-    paused: bool,
-    revoking: bool,
-}
+/// Pauses between attempts of one alert that it waits out in memory, all together; longer ones in the ledger, so that one
+/// bad lead does not hold the offset of its partition.
+const HOLD: Span = Span::from_secs(60);
 
 type Place = (Partition, Offset);
 
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Lanes<R> {
-    bounds: Bounds,
-    max_age: Span,
-    schedule: Schedule,
-    epoch: u64,
-    partitions: BTreeMap<Partition, Assigned<R>>,
+    policy: Policy,
+    partitions: BTreeMap<Partition, Lane<R>>,
     ready: VecDeque<Place>,
     due: BTreeSet<(Timestamp, Place)>,
-    in_flight: usize,
+    /// Places for attempts that are taken.
+    taken: usize,
     shut: Option<(Shut, Timestamp)>,
+    /// The ledger says that the sink is shut.
+    said_shut: bool,
     gate_opens: Option<Timestamp>,
+    /// To be written.
+    pending: BTreeMap<Place, Fate>,
+    change: Option<Change>,
+    /// How the sink stands, as it was written last.
+    stands: Option<Change>,
+    /// Being written: one batch at a time, so that the ledger's order is ours.
+    writing: Option<Vec<(Ticket, Fate)>>,
+    books: Books,
 }
 
 impl<R> Lanes<R> {
     /// Without any partition.
-    pub fn new(bounds: Bounds, max_age: Span) -> Self {
+    pub fn new(policy: Policy) -> Self {
         Self {
-            bounds,
-            max_age,
-            schedule: Schedule::default(),
-            epoch: 0,
+            policy,
             partitions: BTreeMap::new(),
             ready: VecDeque::new(),
             due: BTreeSet::new(),
-            in_flight: 0,
+            taken: 0,
             shut: None,
+            said_shut: false,
             gate_opens: None,
+            pending: BTreeMap::new(),
+            change: None,
+            stands: None,
+            writing: None,
+            books: Books::default(),
         }
     }
 
-    /// Attempts under way.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight
-    }
-
-    /// Records in memory, of all partitions.
-    #[cfg(test)]
-    pub fn tracked(&self) -> usize {
-        self.partitions.values().map(|own| own.tracker.len()).sum()
+    /// What was taken in and what became of it.
+    pub fn books(&self) -> &Books {
+        &self.books
     }
 
     /// The partition is ours from now on.
-    pub fn assign(&mut self, partition: Partition) {
-        self.epoch += 1;
-        let assigned = Assigned {
-            epoch: self.epoch,
-            tracker: OffsetTracker::default(),
-            items: BTreeMap::new(),
-            lanes: BTreeMap::new(),
-            paused: false,
-            revoking: false,
-        };
+    pub fn assign(&mut self, takeover: Takeover<R>) {
+        let partition = takeover.partition;
         self.forget(partition);
-        self.partitions.insert(partition, assigned);
+        self.books.restored(takeover.parked.len());
+        self.said_shut |= takeover.said_shut;
+        if let Some(since) = takeover.disabled {
+            self.shut.get_or_insert((Shut::Gone, Timestamp::from_millis(i64::MAX)));
+            self.stands = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
+        }
+        if self.shut.is_some() {
+            self.change = self.stands.clone(); // the new partition's ledger does not know it yet
+        }
+        let mut own = Lane::new(takeover);
+        for head in own.heads().collect::<Vec<_>>() {
+            if let Some(item) = own.items.get_mut(&head) {
+                item.state = State::Waiting;
+                self.due.insert((item.next_at, (partition, head)));
+            }
+        }
+        self.partitions.insert(partition, own);
     }
 
     /// Nothing of these partitions is started any more.
@@ -94,112 +103,103 @@ impl<R> Lanes<R> {
         }
     }
 
-    /// Whether nothing of these partitions is under way.
+    /// Whether nothing of these partitions is under way, and all that ended is recorded.
     pub fn is_drained(&self, partitions: &[Partition]) -> bool {
-        let busy = |item: &Item<R>| matches!(item.state, State::InFlight | State::Burying);
+        let sending = |own: &Lane<R>| own.items.values().any(|item| item.state == State::InFlight);
         let mut assigned = partitions.iter().filter_map(|p| self.partitions.get(p));
-        !assigned.any(|own| own.items.values().any(busy))
+        let concerned = |partition: &Partition| partitions.contains(partition);
+        let writing = self.writing.iter().flatten().any(|(ticket, _)| concerned(&ticket.partition));
+        let pending = self.pending.keys().any(|(partition, _)| concerned(partition));
+        !assigned.any(sending) && !writing && !pending
     }
 
-    /// Forgets these partitions, and says how far they may be committed.
-    pub fn release(&mut self, partitions: &[Partition]) -> Vec<(Partition, NextOffset)> {
-        let released = partitions.iter().filter_map(|&partition| {
-            let next = self.partitions.get(&partition)?.tracker.committable();
-            Some((partition, next?))
-        });
-        let released = released.collect();
-        for &partition in partitions {
-            self.forget(partition);
-        }
-        released
+    /// Forgets these partitions: somebody else goes on with them.
+    pub fn forget_all(&mut self, partitions: &[Partition]) {
+        partitions.iter().for_each(|&partition| self.forget(partition));
     }
 
     fn forget(&mut self, partition: Partition) {
         if let Some(own) = self.partitions.remove(&partition) {
-            let under_way = own.items.values().filter(|i| i.state == State::InFlight);
-            self.in_flight -= under_way.count();
+            self.taken -= own.items.values().filter(|item| item.has_place).count();
+            let parked = own.items.values().filter(|item| item.held == Held::Ledger).count();
+            self.books.handed_back(own.items.len(), parked);
         }
         self.ready.retain(|place| place.0 != partition);
         self.due.retain(|(_, place)| place.0 != partition);
+        self.pending.retain(|place, _| place.0 != partition);
     }
 
     /// Takes a record in, behind the other alerts of its lead. `time` is the record's Kafka timestamp.
-    pub fn admit(&mut self, place: (Partition, Offset), key: &[u8], time: Timestamp, record: R) {
-        let (partition, offset) = place;
-        let Some(own) = self.partitions.get_mut(&partition) else {
+    pub fn admit(&mut self, place: Place, key: &[u8], time: Timestamp, record: R) {
+        let Some(own) = self.partitions.get_mut(&place.0) else {
             return;
         };
-        if own.revoking || !own.tracker.admit(offset) {
+        if !own.is_new(place.1) {
             return;
         }
-        let lane: Arc<[u8]> = match own.lanes.get_key_value(key) {
-            Some((lane, _)) => lane.clone(),
-            None => key.into(),
-        };
-        let queue = own.lanes.entry(lane.clone()).or_default();
-        let state = if queue.is_empty() { State::Ready } else { State::Queued };
-        queue.push_back(offset);
-        let item = Item::new(record, lane, time, state);
-        own.items.insert(offset, item);
-        if state == State::Ready {
+        self.books.consumed();
+        own.enqueue(place.1, key, time, record);
+        let head = own.lane_of(place.1).next();
+        if head == Some(place.1) {
+            self.wake(place);
+        } else if head.and_then(|head| own.items.get(&head)).is_some_and(|head| head.held != Held::Offset) {
+            self.pending.insert(place, Fate::Parked { next_at: time });
+        }
+    }
+
+    fn wake(&mut self, place: Place) {
+        let own = self.partitions.get_mut(&place.0);
+        if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
+            item.state = State::Ready;
             self.ready.push_back(place);
         }
     }
 
-    /// The next thing to do, if any; ask again until there is none.
-    pub fn next(&mut self, now: Timestamp, gate: &mut Gate) -> Option<Job<R>> {
-        self.wake_due(now);
-        self.gate_opens = None;
-        loop {
-            let &place = self.ready.front()?;
-            let Some(own) = self.partitions.get_mut(&place.0).filter(|own| !own.revoking) else {
-                self.ready.pop_front();
-                continue;
-            };
-            let epoch = own.epoch;
-            let Some(item) = own.items.get_mut(&place.1) else {
-                self.ready.pop_front();
-                continue;
-            };
-            let ticket = Ticket { partition: place.0, offset: place.1, epoch };
-            if let Some((_, probe_at)) = self.shut
-                && (now < probe_at || self.in_flight > 0)
-            {
-                return None;
-            }
-            // A shut sink gives nothing up: its probe is the head of the line, however old.
-            if self.shut.is_none() && now - item.time >= self.max_age {
-                self.ready.pop_front();
-                return Some(Job::GiveUp(item.give_up(ticket, Reason::Exhausted)));
-            }
-            if self.in_flight >= self.bounds.in_flight {
-                return None;
-            }
-            if let Err(opens) = gate.pass(now) {
-                self.gate_opens = Some(opens);
-                return None;
-            }
-            self.ready.pop_front();
-            self.in_flight += 1;
-            item.state = State::InFlight;
-            item.attempts += 1;
-            let record = item.record.clone();
-            let (number, minimal) = (item.attempts, item.refusals > 0);
-            return Some(Job::Attempt { ticket, record, number, minimal });
+    /// Passes over a record that this sink does not take: only its offset moves on.
+    pub fn skip(&mut self, place: Place) {
+        if let Some(own) = self.partitions.get_mut(&place.0)
+            && own.is_new(place.1)
+        {
+            own.tracker.done(place.1);
         }
     }
 
-    fn wake_due(&mut self, now: Timestamp) {
-        while let Some(&(at, place)) = self.due.first() {
-            if at > now {
-                break;
+    /// The next message to send, if any; ask again until there is none.
+    pub fn next(&mut self, now: Timestamp, gate: &mut Gate) -> Option<Attempt<R>> {
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            let due = self.due.pop_first();
+            due.into_iter().for_each(|(_, place)| self.wake(place));
+        }
+        self.gate_opens = None;
+        loop {
+            let &place = self.ready.front()?;
+            let own = self.partitions.get_mut(&place.0).filter(|own| !own.revoking);
+            let Some((epoch, item)) = own.and_then(|own| Some((own.epoch, own.items.get_mut(&place.1)?))) else {
+                self.ready.pop_front();
+                continue;
+            };
+            if self.shut.is_some_and(|(_, probe_at)| now < probe_at || self.taken > 0) {
+                return None;
             }
-            self.due.pop_first();
-            let own = self.partitions.get_mut(&place.0);
-            if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
-                item.state = State::Ready;
-                self.ready.push_back(place);
+            // A shut sink gives nothing up: its probe is the head of the line, however old.
+            if self.shut.is_none() && now - item.time >= self.policy.max_age {
+                item.state = State::Ending;
+                self.ready.pop_front();
+                self.pending.insert(place, Fate::Ended(Ending::GivenUp(Reason::Exhausted)));
+                continue;
             }
+            if self.taken >= self.policy.in_flight {
+                return None;
+            }
+            let pass = gate.pass(now).map_err(|opens| self.gate_opens = Some(opens)).ok()?;
+            self.ready.pop_front();
+            self.taken += 1;
+            item.state = State::InFlight;
+            item.has_place = true;
+            item.tries.attempts += 1;
+            let ticket = Ticket { partition: place.0, offset: place.1, epoch };
+            let (number, minimal) = (item.tries.attempts, item.tries.refusals > 0);
+            return Some(Attempt { ticket, pass, record: item.record.clone(), number, minimal });
         }
     }
 
@@ -209,113 +209,136 @@ impl<R> Lanes<R> {
         let probe = self.shut.map(|(_, probe_at)| probe_at);
         let due = self.due.first().map(|(at, _)| *at);
         let gate = self.gate_opens.filter(|_| waiting);
-        let probe = probe.filter(|_| waiting && self.in_flight == 0);
+        // Where the gate was asked, the probe's time had come.
+        let probe = probe.filter(|_| waiting && self.taken == 0 && gate.is_none());
         [due, gate, probe].into_iter().flatten().min()
     }
 
     /// Notes how an attempt ended. `chance` is evenly spread over 0 to 1.
-    pub fn finish(&mut self, now: Timestamp, ticket: Ticket, judged: Judged, chance: f64) -> Finished<R> {
+    pub fn finish(&mut self, now: Timestamp, ticket: Ticket, judged: Judged, chance: f64) -> Finished {
         let place = (ticket.partition, ticket.offset);
-        let own = self.partitions.get_mut(&place.0);
-        let own = own.filter(|own| own.epoch == ticket.epoch);
-        let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) else {
+        let own = self.partitions.get_mut(&ticket.partition).filter(|own| own.epoch == ticket.epoch);
+        let Some(item) = own.and_then(|own| own.items.get_mut(&ticket.offset)) else {
             return Finished::Stale;
         };
-        self.in_flight -= 1;
         if judged.verdict == Verdict::Delivered {
-            self.shut = None;
-            self.close(place);
-            return Finished::Delivered;
+            item.state = State::Ending;
+            self.open(now);
+            return self.end(place, Ending::Delivered);
         }
-        item.first_failed.get_or_insert(now);
-        item.last_status = judged.status.or(item.last_status);
-        item.detail = judged.detail;
+        let refused = matches!(judged.verdict, Verdict::Refused { .. });
+        item.tries.refusals += u32::from(refused);
+        item.tries.first_failed.get_or_insert(now);
+        item.tries.last_status = judged.status.or(item.tries.last_status);
+        item.tries.detail = judged.detail;
         let pause = match judged.verdict {
-            Verdict::Delivered => Span::ZERO,
-            Verdict::Never(reason) => return Finished::GiveUp(item.give_up(ticket, reason)),
             Verdict::Shut(shut) => return self.shut_down(now, place, shut),
-            Verdict::Refused { tries } => {
-                item.refusals += 1;
-                if item.refusals >= tries {
-                    return Finished::GiveUp(item.give_up(ticket, Reason::Message));
-                }
-                self.schedule.delay(item.refusals, chance, None)
-            }
             Verdict::Later { retry_after, reason } => {
-                let pause = self.schedule.delay(item.attempts, chance, retry_after);
-                if now + pause - item.time >= self.max_age {
-                    return Finished::GiveUp(item.give_up(ticket, reason));
-                }
-                pause
+                let pause = self.policy.schedule.delay(item.tries.attempts, chance, retry_after);
+                let too_late = now + pause - item.time >= self.policy.max_age;
+                if too_late { Err(reason) } else { Ok(pause) }
             }
+            Verdict::Refused { tries } if item.tries.refusals >= tries => Err(Reason::Message),
+            Verdict::Refused { .. } => Ok(self.policy.schedule.delay(item.tries.refusals, chance, None)),
+            Verdict::Never(reason) => Err(reason),
+            Verdict::Delivered => Ok(Span::ZERO),
         };
-        item.state = State::Waiting;
-        self.due.insert((now + pause, place));
-        if let Some((_, probe_at)) = &mut self.shut {
-            *probe_at = (*probe_at).max(now + PROBE_EVERY); // a probe that told nothing
-        }
-        Finished::Retry(now + pause)
-    }
-
-    fn shut_down(&mut self, now: Timestamp, place: Place, shut: Shut) -> Finished<R> {
-        let probe_at = match shut {
-            Shut::Credential => now + PROBE_EVERY,
-            Shut::Gone => Timestamp::from_millis(i64::MAX),
-        };
-        let was_open = self.shut.replace((shut, probe_at)).is_none();
-        let own = self.partitions.get_mut(&place.0);
-        if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
-            item.state = State::Ready;
-            self.ready.push_front(place);
-        }
-        Finished::Shut(was_open)
-    }
-
-    /// Notes that a delivery that was given up is safely in the dead-letter topic.
-    pub fn buried(&mut self, ticket: Ticket) {
-        let own = self.partitions.get(&ticket.partition);
-        if own.is_some_and(|own| own.epoch == ticket.epoch) {
-            self.close((ticket.partition, ticket.offset));
+        match pause {
+            Err(reason) => {
+                item.state = State::Ending;
+                self.end(place, Ending::GivenUp(reason))
+            }
+            Ok(pause) => {
+                self.wait(now, place, pause);
+                Finished::Retry(now + pause)
+            }
         }
     }
 
-    fn close(&mut self, place: Place) {
+    fn end(&mut self, place: Place, ending: Ending) -> Finished {
+        self.pending.insert(place, Fate::Ended(ending));
+        Finished::Ended(ending)
+    }
+
+    fn wait(&mut self, now: Timestamp, place: Place, pause: Span) {
         let Some(own) = self.partitions.get_mut(&place.0) else {
             return;
         };
-        let Some(item) = own.items.remove(&place.1) else {
+        let Some(item) = own.items.get_mut(&place.1) else {
             return;
         };
-        own.tracker.done(place.1);
-        let Some(queue) = own.lanes.get_mut(&item.lane) else {
-            return;
-        };
-        queue.pop_front(); // only the head of a lane is ever under way
-        match queue.front() {
-            None => {
-                own.lanes.remove(&item.lane);
+        give_place(&mut self.taken, item);
+        item.state = State::Waiting;
+        item.next_at = now + pause;
+        item.paused = Span::from_millis(item.paused.as_millis().saturating_add(pause.as_millis()));
+        self.due.insert((item.next_at, place));
+        if item.held != Held::Offset {
+            self.pending.insert(place, Fate::Parked { next_at: item.next_at });
+        } else if item.paused > HOLD {
+            // The whole lane: what is behind it would hold the offset in its place.
+            for offset in own.lane_of(place.1).collect::<Vec<_>>() {
+                let next_at = own.items.get(&offset).map_or(now, |item| item.next_at);
+                self.pending.insert((place.0, offset), Fate::Parked { next_at });
             }
-            Some(&head) => {
-                if let Some(item) = own.items.get_mut(&head) {
-                    item.state = State::Ready;
-                    self.ready.push_back((place.0, head));
-                }
-            }
+        }
+        if let Some((_, probe_at)) = &mut self.shut {
+            *probe_at = (*probe_at).max(now + PROBE_EVERY); // a probe that told nothing
         }
     }
 
-    /// Offsets that rose since the last call.
-    pub fn take_commits(&mut self) -> Vec<(Partition, NextOffset)> {
-        let rose = self.partitions.iter_mut().filter(|(_, own)| !own.revoking);
-        rose.filter_map(|(&partition, own)| Some((partition, own.tracker.take_committable()?))).collect()
+    fn shut_down(&mut self, now: Timestamp, place: Place, shut: Shut) -> Finished {
+        let (probe_at, standing) = match shut {
+            Shut::Credential => (now + PROBE_EVERY, Standing::Blocked),
+            Shut::Gone => (Timestamp::from_millis(i64::MAX), Standing::Disabled),
+        };
+        let was = self.shut.replace((shut, probe_at));
+        let own = self.partitions.get_mut(&place.0);
+        if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
+            give_place(&mut self.taken, item);
+            item.state = State::Ready;
+            self.ready.push_front(place);
+            if was.is_none_or(|(was, _)| was != shut) {
+                self.stands = Some(Change { standing, since: now, detail: item.tries.detail.clone() });
+                self.change = self.stands.clone();
+            }
+        }
+        Finished::Shut(was.is_none())
+    }
+
+    /// Its credential is another one now: a sink that is shut because of it tries at once.
+    pub fn renewed(&mut self, now: Timestamp) {
+        if let Some((Shut::Credential, probe_at)) = &mut self.shut {
+            *probe_at = now;
+        }
+    }
+
+    /// An operator wants a shut sink opened. False if it is not shut.
+    pub fn unblock(&mut self, now: Timestamp) -> bool {
+        let was_shut = self.shut.is_some();
+        self.open(now);
+        was_shut
+    }
+
+    fn open(&mut self, now: Timestamp) {
+        if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
+            self.stands = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
+            self.change = self.stands.clone();
+        }
+    }
+
+    /// Whether nothing is sent until the credential or the endpoint is mended.
+    pub fn is_shut(&self) -> bool {
+        self.shut.is_some()
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.
     pub fn take_pauses(&mut self) -> Vec<(Partition, bool)> {
         let mut changes = Vec::new();
+        let parked = self.books.counts().parked;
+        let over = |number: usize, bound: usize, paused: bool| number >= bound || paused && number > bound / 2;
         for (&partition, own) in &mut self.partitions {
-            let tracked = own.tracker.len();
-            let full = tracked >= self.bounds.tracked || own.paused && tracked > self.bounds.tracked / 2;
+            let full = over(own.tracker.len(), self.policy.tracked, own.paused)
+                || over(parked, self.policy.parked, own.paused);
             if full != own.paused {
                 own.paused = full;
                 changes.push((partition, full));
@@ -325,6 +348,13 @@ impl<R> Lanes<R> {
     }
 }
 
+fn give_place<R>(taken: &mut usize, item: &mut Item<R>) {
+    *taken -= usize::from(std::mem::take(&mut item.has_place));
+}
+
+#[cfg(test)]
+#[path = "lanes_scenarios.rs"]
+mod scenarios;
 #[cfg(test)]
 #[path = "lanes_tests.rs"]
 mod tests;

@@ -1,21 +1,34 @@
 //! Delivery: each sink reads the alert topic on its own and brings every alert to people, in order per lead.
 
+mod books;
+mod breaker;
 mod clock;
+mod cloudevent;
 mod consumer;
 mod dead_letter;
 pub mod destination;
+mod fence;
 mod gate;
 mod guard;
 pub mod http;
 mod job;
 mod kafka;
+mod lane;
 mod lanes;
+mod ledger;
+pub mod message;
 mod observer;
+mod payload;
 #[cfg(test)]
 mod receiver;
 mod redact;
+mod replay;
+mod rotation;
+pub mod route;
 pub mod sample;
 pub mod slack;
+#[cfg(test)]
+mod stage;
 mod verdict;
 pub mod webhook;
 mod worker;
@@ -28,21 +41,26 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-pub use dead_letter::{DeadLetter, Graveyard, Incoming};
+pub use books::Counts;
+pub use dead_letter::{DeadLetter, Incoming};
+pub use job::Ending;
 pub use observer::{Observer, Unobserved};
 pub use redact::Redactor;
 pub use verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
 
 use crate::config::settings::{Settings, Sink, Target};
-use crate::core::limits::{MAX_IN_FLIGHT, MAX_TRACKED};
+use crate::core::limits::{MAX_IN_FLIGHT, MAX_PARKED, MAX_TRACKED};
 use crate::core::time::Span;
+use crate::telemetry::log;
 use consumer::Reading;
-use dead_letter::DeadLetterTopic;
 use destination::Destination;
+use fence::Fence;
 use gate::Gate;
-use job::Bounds;
+use job::Policy;
 use lanes::Lanes;
-use worker::{Surroundings, Worker};
+use ledger::{Ledger, Writing};
+use route::Routes;
+use worker::{Records, Surroundings, Worker};
 
 /// Events between a consumer thread and its worker; the worker takes them at once, so a few are enough.
 const CHANNEL: usize = 64;
@@ -72,31 +90,36 @@ impl std::error::Error for StartError {}
 pub struct Running {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    ledgers: Vec<JoinHandle<()>>,
     workers: tokio::task::JoinSet<()>,
+    /// Ends with it.
+    rotation: tokio::task::JoinSet<()>,
 }
 
 impl Running {
     /// Starts nothing new, gives what is under way 5 s to end, commits and leaves the groups.
     pub async fn stop(mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        let threads = std::mem::take(&mut self.threads);
-        let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                if thread.join().is_err() {
-                    tracing::error!("a sink's consumer thread broke down");
-                }
-            }
-        });
-        if joined.await.is_err() {
-            tracing::error!("waiting for the sinks' threads broke down");
-        }
-        // Each worker ends when its thread has.
+        join(std::mem::take(&mut self.threads)).await;
+        // Each worker ends when its thread has, and its ledger after it.
         while self.workers.join_next().await.is_some() {}
+        join(std::mem::take(&mut self.ledgers)).await;
     }
 
     /// Whether every sink's thread is still there; false is our own fault.
     pub fn is_alive(&self) -> bool {
-        !self.threads.iter().any(JoinHandle::is_finished)
+        !self.threads.iter().chain(&self.ledgers).any(JoinHandle::is_finished)
+    }
+}
+
+async fn join(threads: Vec<JoinHandle<()>>) {
+    let joined = tokio::task::spawn_blocking(move || {
+        if threads.into_iter().any(|thread| thread.join().is_err()) {
+            tracing::error!("a sink's thread broke down");
+        }
+    });
+    if joined.await.is_err() {
+        tracing::error!("waiting for the sinks' threads broke down");
     }
 }
 
@@ -106,7 +129,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts a consumer thread and a worker for every sink. Kafka need not be reachable yet.
+/// Starts a consumer thread, a worker and a ledger for every sink. Kafka need not be reachable yet.
 ///
 /// # Errors
 /// If a sink's settings cannot work, the system has no root certificates, or librdkafka refuses a property.
@@ -118,14 +141,21 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
         let sink = sink.id.clone();
         move |fault: String| StartError { sink: Some(sink), fault }
     };
-    let ours = |fault: String| StartError { sink: None, fault };
     let redactor = Arc::new(Redactor::new(settings));
-    let graveyard: Arc<dyn Graveyard> =
-        Arc::new(DeadLetterTopic::new(settings).map_err(|error| ours(redactor.redact(&error.to_string())))?);
+    log::hide(redactor.clone());
+    let routes = Arc::new(Routes::new(&settings.routing));
     let mut gates: BTreeMap<&str, Arc<Mutex<Gate>>> = BTreeMap::new();
-    let mut running = Running { stop: Arc::default(), threads: Vec::new(), workers: tokio::task::JoinSet::new() };
+    let mut running = Running {
+        stop: Arc::default(),
+        threads: Vec::new(),
+        ledgers: Vec::new(),
+        workers: tokio::task::JoinSet::new(),
+        rotation: tokio::task::JoinSet::new(),
+    };
+    let mut destinations = Vec::new();
     for sink in &settings.sinks {
-        let destination = Arc::new(Destination::new(&sink.target).map_err(fault(sink))?);
+        let destination = Arc::new(Destination::of(sink, &settings.group).map_err(fault(sink))?);
+        destinations.push((sink.id.clone(), destination.clone()));
         let gate = match &sink.target {
             Target::Slack { webhook_url, .. } => {
                 let shared = gates.entry(webhook_url.expose());
@@ -135,37 +165,71 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
         };
         let around = Surroundings {
             sink: sink.id.clone(),
-            topic: settings.topics.alerts.clone(),
             destination,
+            routes: routes.clone(),
             gate,
-            graveyard: graveyard.clone(),
             observer: observer.clone(),
             redactor: redactor.clone(),
         };
         start_sink(settings, sink, around, &mut running).map_err(|error| fault(sink)(redactor.redact(&error)))?;
     }
+    running.rotation.spawn(rotation::watch(destinations, redactor));
     Ok(running)
 }
 
 fn start_sink(settings: &Settings, sink: &Sink, around: Surroundings, running: &mut Running) -> Result<(), String> {
     let (events, received) = mpsc::channel(CHANNEL);
     let (commands, ordered) = blocking::channel();
+    let (batches, to_write) = blocking::channel();
+    let (tell_written, written) = mpsc::unbounded_channel();
+    let (fence, ledger) = (Fence::default(), settings.topics.ledger(&sink.id));
     let reading = Reading {
         kafka: settings.kafka.clone(),
         group: format!("{}.{}", settings.group, sink.id),
         sink: sink.id.clone(),
         topic: settings.topics.alerts.clone(),
+        ledger: ledger.clone(),
+        endpoint: endpoint(&sink.target),
         start: sink.start,
     };
-    let consumer = consumer::consumer(reading, events, running.stop.clone()).map_err(|error| error.to_string())?;
+    let writing = Writing {
+        kafka: settings.kafka.clone(),
+        sink: sink.id.clone(),
+        alerts: settings.topics.alerts.clone(),
+        ledger,
+        dead_letters: settings.topics.dead_letter.clone(),
+        transactional_id: format!("{}-{}-sink-{}", settings.group, settings.instance, sink.id),
+        endpoint: endpoint(&sink.target),
+        fence: fence.clone(),
+        redactor: around.redactor.clone(),
+        stop: running.stop.clone(),
+    };
+    let consumer = consumer::consumer(reading, events, fence, running.stop.clone()).map_err(|e| e.to_string())?;
     let max_age_ms = i64::try_from(sink.max_age.as_millis()).unwrap_or(i64::MAX);
-    let bounds = Bounds { in_flight: MAX_IN_FLIGHT, tracked: MAX_TRACKED };
-    let lanes = Lanes::new(bounds, Span::from_millis(max_age_ms));
-    running.workers.spawn(Worker::new(around, lanes, commands).run(received));
-    let thread = std::thread::Builder::new()
-        .name(format!("sink-{}", sink.id))
-        .spawn(move || consumer::consume(consumer, &ordered))
-        .map_err(|error| format!("no thread: {error}"))?;
-    running.threads.push(thread);
+    let policy = Policy {
+        in_flight: MAX_IN_FLIGHT,
+        tracked: MAX_TRACKED,
+        parked: MAX_PARKED,
+        max_age: Span::from_millis(max_age_ms),
+        schedule: sink.schedule(),
+    };
+    let worker = Worker::new(around, Lanes::new(policy), commands, Records { batches, written });
+    running.workers.spawn(worker.run(received));
+    let spawn = |name: String, life: Box<dyn FnOnce() + Send>| {
+        std::thread::Builder::new().name(name).spawn(life).map_err(|error| format!("no thread: {error}"))
+    };
+    let ledger = Box::new(move || Ledger::new(writing).run(&to_write, &tell_written));
+    running.ledgers.push(spawn(format!("ledger-{}", sink.id), ledger)?);
+    let consume = Box::new(move || consumer::consume(consumer, &ordered));
+    running.threads.push(spawn(format!("sink-{}", sink.id), consume)?);
     Ok(())
+}
+
+/// A hash of a sink's address: what is remembered of one address does not hold for another.
+fn endpoint(target: &Target) -> String {
+    let address = match target {
+        Target::Slack { webhook_url, .. } => webhook_url.expose(),
+        Target::Webhook(webhook) => webhook.url.as_str(),
+    };
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(address.as_bytes()))
 }

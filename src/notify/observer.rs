@@ -2,25 +2,29 @@
 
 use std::time::Duration;
 
-use super::verdict::{AttemptResult, Reason};
+use super::books::Counts;
+use super::job::Ending;
+use super::verdict::AttemptResult;
 
 /// Told of everything that happens to deliveries. Called from several threads; must be quick.
 pub trait Observer: Send + Sync {
     /// An attempt ended (`hotlead_delivery_attempts_total`).
     fn attempted(&self, sink: &str, result: AttemptResult);
 
-    /// A delivery is done (`hotlead_deliveries_total{outcome="delivered"}`), this long after the event's own time
-    /// (`hotlead_event_to_delivered_seconds`).
-    fn delivered(&self, sink: &str, after_event: Duration);
+    /// The other side has an alert, this long after the event's own time (`hotlead_event_to_delivered_seconds`).
+    fn accepted(&self, sink: &str, after_event: Duration);
 
-    /// A delivery was given up and lies in the dead-letter topic (`outcome="dead_lettered"`).
-    fn dead_lettered(&self, sink: &str, reason: Reason);
+    /// A delivery has its terminal state, and the ledger says so (`hotlead_deliveries_total`).
+    fn ended(&self, sink: &str, ending: Ending);
+
+    /// Alerts left the topic by retention before they were read (`outcome="expired"`).
+    fn expired(&self, sink: &str, alerts: u64);
 
     /// The sink knows which alerts it takes from now on; told again after each rebalance.
     fn assigned(&self, sink: &str);
 
-    /// So many attempts are under way now (`hotlead_delivery_in_flight`).
-    fn in_flight(&self, sink: &str, attempts: usize);
+    /// What was taken in so far, and where it is now (`hotlead_delivery_in_flight`, `hotlead_delivery_parked`).
+    fn counted(&self, sink: &str, counts: Counts);
 
     /// The sink takes nothing any more (true), or again (false): its credential is refused or its endpoint is gone.
     fn shut(&self, sink: &str, is_shut: bool);
@@ -31,10 +35,11 @@ pub trait Observer: Send + Sync {
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn assigned(&self, _: &str) {}
     fn attempted(&self, _: &str, _: AttemptResult) {}
-    fn delivered(&self, _: &str, _: Duration) {}
-    fn dead_lettered(&self, _: &str, _: Reason) {}
-    fn in_flight(&self, _: &str, _: usize) {}
+    fn accepted(&self, _: &str, _: Duration) {}
+    fn ended(&self, _: &str, _: Ending) {}
+    fn expired(&self, _: &str, _: u64) {}
+    fn assigned(&self, _: &str) {}
+    fn counted(&self, _: &str, _: Counts) {}
     fn shut(&self, _: &str, _: bool) {}
 }

@@ -6,7 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::config::settings::{Reach, Secret, Target};
+use crate::config::settings::{Encoding, Payload, Reach, Secret, Sink, Start, Target, Webhook};
+use crate::core::backoff::Schedule;
 
 /// What came in.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub enum Reply {
     DripBody(u16),
     /// A good head, then a body as fast as it goes, without end.
     Endless(u16),
+    /// A good head that promises more of a body than comes before the connection breaks.
+    CutOff(u16),
     /// Close the connection.
     Break,
     /// Answer after so many milliseconds.
@@ -74,24 +77,36 @@ impl Receiver {
             allow_http: true,
             allow_networks: vec!["127.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")],
             timeout: Duration::from_millis(timeout_ms),
+            proxy: None,
+            ca: None,
+            client: None,
         }
     }
 
     pub fn webhook(&self, timeout_ms: u64) -> Target {
-        Target::Webhook {
+        Target::Webhook(Box::new(Webhook {
             url: format!("http://127.0.0.1:{}/hook", self.port).parse().expect("a URL"),
             secrets: vec![Secret::resolved("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "env:HOOK")],
             headers: vec![("x-team".into(), Secret::resolved("sales-token", "env:TEAM"))],
+            payload: Payload::Full,
+            encoding: Encoding::Standard,
+            retry: Schedule::Fast,
             reach: Self::reach(timeout_ms),
-        }
+        }))
     }
 
     pub fn slack(&self) -> Target {
         Target::Slack {
             webhook_url: Secret::resolved(format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port), "env:S"),
-            reach: Self::reach(5_000),
+            reach: Box::new(Self::reach(5_000)),
         }
     }
+}
+
+/// A sink of this kind, all else as by default.
+pub fn sink(target: Target) -> Sink {
+    let (id, max_age) = ("sink".to_owned(), Duration::from_secs(86_400));
+    Sink { id, start: Start::Latest, max_age, mask: Vec::new(), target }
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {
@@ -153,6 +168,7 @@ fn reply(mut stream: TcpStream, reply: Reply) -> std::io::Result<()> {
             }
             Ok(())
         }
+        Reply::CutOff(status) => write!(stream, "HTTP/1.1 {status} X\r\ncontent-length: 100\r\n\r\nonly this"),
         Reply::Break => Ok(()),
         Reply::Slow(ms) => {
             std::thread::sleep(Duration::from_millis(ms));

@@ -26,7 +26,7 @@ pub struct Report {
 /// If the sink's settings cannot work; in words without any secret.
 pub async fn send(settings: &Settings, sink: &Sink) -> Result<Report, String> {
     let redactor = Redactor::new(settings);
-    let destination = Destination::new(&sink.target).map_err(|fault| redactor.redact(&fault))?;
+    let destination = Destination::of(sink, &settings.group).map_err(|fault| redactor.redact(&fault))?;
     let alert = alert(fastrand::u128(..), wall_clock());
     let published = serde_json::to_vec(&alert).map_err(|error| error.to_string())?;
     let Attempted { judged, answer } = destination.attempt(&published, &alert, false).await;

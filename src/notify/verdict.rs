@@ -30,7 +30,7 @@ pub enum Verdict {
 pub enum Shut {
     /// Its credential is refused: one real message tries again once a minute.
     Credential,
-    /// The endpoint said that it is gone for good: nothing more is sent by this process.
+    /// The endpoint said that it is gone for good: nothing more is sent until an operator opens it again.
     Gone,
 }
 
@@ -136,6 +136,11 @@ impl Judged {
             detail: String::new(),
             freeze: None,
         }
+    }
+
+    /// Whether the endpoint itself is in trouble, whatever it is sent: what its breaker counts.
+    pub fn endpoint_failed(&self) -> bool {
+        matches!(self.verdict, Verdict::Later { .. })
     }
 
     /// Any failure.

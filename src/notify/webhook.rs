@@ -1,13 +1,10 @@
-//! A generic webhook: its body, its signature per Standard Webhooks 1.0, and what its answers mean.
+//! A generic webhook: its body, its signatures per Standard Webhooks 1.0, and what its answers mean.
 
-use base64::Engine as _;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::value::RawValue;
-use sha2::Sha256;
 
 use super::http::Answer;
 use super::verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
+use crate::config::settings::SigningKey;
 use crate::core::alert::Alert;
 use crate::core::time::{Span, Timestamp};
 
@@ -17,57 +14,28 @@ const TRIES_OF_MESSAGE: u32 = 2;
 /// Longest pause that an answer can ask for: beyond it an alert is too old anyway.
 const MAX_RETRY_AFTER: Span = Span::from_secs(24 * 3_600);
 
-/// Accepts a secret with and without padding: both are in use.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// A signing key, from `whsec_` and base64.
-#[derive(Clone)]
-pub struct Key(Vec<u8>);
-
-impl Key {
-    /// Reads a secret; the prefix may be missing.
-    ///
-    /// # Errors
-    /// A sentence without the secret, if it is no base64 or empty.
-    pub fn parse(secret: &str) -> Result<Self, &'static str> {
-        let secret = secret.trim();
-        let text = secret.strip_prefix("whsec_").unwrap_or(secret);
-        match BASE64.decode(text) {
-            Ok(key) if !key.is_empty() => Ok(Self(key)),
-            Ok(_) => Err("is empty"),
-            Err(_) => Err("is not `whsec_` followed by base64"),
-        }
-    }
-
-    fn sign(&self, id: &str, seconds: i64, body: &[u8]) -> String {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");
-        mac.update(format!("{id}.{seconds}.").as_bytes());
-        mac.update(body);
-        format!("v1,{}", BASE64.encode(mac.finalize().into_bytes()))
-    }
-}
+/// An answer that asks for a longer pause than this speaks of its endpoint, whatever its status.
+const LONG_PAUSE: Span = Span::from_secs(3_600);
 
 /// The `webhook-signature` header: one signature per key, separated by exactly one space.
-pub fn signature(keys: &[Key], id: &str, seconds: i64, body: &[u8]) -> String {
-    let signatures: Vec<_> = keys.iter().map(|key| key.sign(id, seconds, body)).collect();
+pub fn signature(keys: &[SigningKey], id: &str, seconds: i64, body: &[u8]) -> String {
+    let message = [format!("{id}.{seconds}.").as_bytes(), body].concat();
+    let signatures: Vec<_> = keys.iter().map(|key| key.sign(&message)).collect();
     signatures.join(" ")
 }
 
-/// The body for an alert, which goes along exactly as it stands on the alert topic.
+/// The body for an alert; `data` goes along as it is, byte for byte.
 ///
 /// # Errors
 /// If the bytes are no JSON.
-pub fn body(alert: &Alert, as_published: &[u8]) -> serde_json::Result<Vec<u8>> {
+pub fn body(alert: &Alert, data: &[u8]) -> serde_json::Result<Vec<u8>> {
     #[derive(serde::Serialize)]
     struct Body<'a> {
         r#type: String,
         timestamp: Timestamp,
         data: &'a RawValue,
     }
-    let data: &RawValue = serde_json::from_slice(as_published)?;
+    let data: &RawValue = serde_json::from_slice(data)?;
     let r#type = format!("hotlead.alert.{}", alert.kind.name());
     serde_json::to_vec(&Body { r#type, timestamp: alert.time, data })
 }
@@ -91,8 +59,10 @@ pub fn judge(answer: &Answer, now: Timestamp) -> Judged {
         detail = format!("{detail}, redirect to {host}");
     }
     let mut judged = Judged::failed(verdict, result, Some(status), detail);
-    if matches!(status, 429 | 503) {
-        judged.freeze = retry_after; // it speaks of the endpoint, not of this message
+    // Of the endpoint, not of this message.
+    let of_endpoint = matches!(status, 429 | 503) || retry_after > Some(LONG_PAUSE);
+    if of_endpoint && matches!(judged.verdict, Verdict::Later { .. }) {
+        judged.freeze = retry_after;
     }
     judged
 }

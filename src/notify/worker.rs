@@ -1,4 +1,4 @@
-//! The delivery of one sink: takes records from its consumer thread, starts attempts, and says how far to commit.
+//! The delivery of one sink: takes records from its consumer thread, starts attempts, and has their ends recorded.
 
 use std::collections::HashMap;
 use std::sync::mpsc as blocking;
@@ -9,46 +9,45 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use super::books::Counts;
+use super::breaker::Standing;
 use super::clock::Clock;
-use super::dead_letter::{DeadLetter, Graveyard, Incoming};
+use super::dead_letter::Incoming;
 use super::destination::{Destination, wall_clock};
-use super::gate::Gate;
-use super::job::{Finished, GivenUp, Job, Ticket};
+use super::gate::{Gate, Pass};
+use super::job::{Attempt, Batch, Ending, Finished, Takeover, Ticket};
 use super::lanes::Lanes;
 use super::observer::Observer;
 use super::redact::Redactor;
+use super::route::Routes;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
 use crate::core::alert::Alert;
-use crate::core::ids::{NextOffset, Offset, Partition};
+use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
 
 /// How long what is under way may take to end when a partition goes to another owner or the process stops.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
-/// Between two tries to write a dead letter: it is never dropped.
-const BURY_AGAIN: Duration = Duration::from_secs(2);
-
-/// How far partitions may be committed.
-pub type Commits = Vec<(Partition, NextOffset)>;
-
 /// What the consumer thread tells.
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are ours now.
-    Assigned(Vec<Partition>),
+    /// These partitions are ours now, as their former owner left them.
+    Assigned(Vec<Takeover<Incoming>>),
     /// A record, with its Kafka timestamp.
     Record(Partition, Offset, Option<Timestamp>, Incoming),
-    /// These partitions go: end what is under way, within [`DRAIN`], then answer how far to commit.
-    Revoking(Vec<Partition>, blocking::SyncSender<Commits>),
+    /// So many records left the topic before they were read.
+    Expired(u64),
+    /// These partitions go: end what is under way, within [`DRAIN`], then answer.
+    Revoking(Vec<Partition>, blocking::SyncSender<()>),
     /// These partitions are gone already.
     Lost(Vec<Partition>),
+    /// An operator wants a shut sink opened.
+    Unblock,
 }
 
 /// What the consumer thread is told.
 #[derive(Debug)]
 pub enum Command {
-    /// The outcomes before these offsets are known.
-    Commit(Commits),
     /// Pause (true) or resume partitions.
     Pause(Vec<(Partition, bool)>),
 }
@@ -57,14 +56,12 @@ pub enum Command {
 pub struct Surroundings {
     /// The sink's id.
     pub sink: String,
-    /// The alert topic.
-    pub topic: String,
     /// Where to.
     pub destination: Arc<Destination>,
+    /// Which alerts the sink takes.
+    pub routes: Arc<Routes>,
     /// Shared by all sinks with the same address.
     pub gate: Arc<Mutex<Gate>>,
-    /// Where to with what is given up.
-    pub graveyard: Arc<dyn Graveyard>,
     /// Who counts.
     pub observer: Arc<dyn Observer>,
     /// Knows every secret.
@@ -74,12 +71,18 @@ pub struct Surroundings {
 struct Draining {
     partitions: Vec<Partition>,
     deadline: Instant,
-    answer: blocking::SyncSender<Commits>,
+    answer: blocking::SyncSender<()>,
 }
 
-enum Done {
-    Attempt(Judged, Option<Duration>),
-    Buried(Reason),
+/// How an attempt ended, and how long after its event.
+type Done = (Judged, Option<Duration>);
+
+/// The ledger, as the worker sees it.
+pub struct Records {
+    /// What is to be written; one batch at a time.
+    pub batches: blocking::Sender<Batch<Incoming>>,
+    /// Told of which partitions it is written: the others have another owner.
+    pub written: mpsc::UnboundedReceiver<Vec<Partition>>,
 }
 
 /// See the module's documentation.
@@ -87,32 +90,42 @@ pub struct Worker {
     around: Arc<Surroundings>,
     lanes: Lanes<Incoming>,
     commands: blocking::Sender<Command>,
+    records: Records,
     tasks: JoinSet<Done>,
-    tickets: HashMap<Id, Ticket>,
+    tickets: HashMap<Id, (Ticket, Pass)>,
     draining: Vec<Draining>,
     clock: Clock,
-    is_shut: bool,
+    was_shut: bool,
+    counts: Counts,
 }
 
 impl Worker {
     /// A worker without partitions.
-    pub fn new(around: Surroundings, lanes: Lanes<Incoming>, commands: blocking::Sender<Command>) -> Self {
+    pub fn new(
+        around: Surroundings,
+        lanes: Lanes<Incoming>,
+        commands: blocking::Sender<Command>,
+        records: Records,
+    ) -> Self {
         Self {
             around: Arc::new(around),
             lanes,
             commands,
+            records,
             tasks: JoinSet::new(),
             tickets: HashMap::new(),
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
-            is_shut: false,
+            was_shut: false,
+            counts: Counts::default(),
         }
     }
 
     /// Works until the consumer thread ends.
     pub async fn run(mut self, mut events: mpsc::Receiver<Event>) {
+        let mut renewals = self.around.destination.renewals();
         loop {
-            self.start_jobs();
+            self.start_attempts();
             self.settle();
             let wake = self.wake_at();
             tokio::select! {
@@ -121,130 +134,131 @@ impl Worker {
                     None => return,
                 },
                 Some(done) = self.tasks.join_next_with_id() => self.end(done),
+                Ok(()) = renewals.changed() => self.lanes.renewed(self.clock.now()),
+                Some(partitions) = self.records.written.recv() => self.written(&partitions),
                 () = tokio::time::sleep_until(wake) => {}
             }
         }
     }
 
     fn take(&mut self, event: Event) {
+        let (sink, observer) = (&self.around.sink, &self.around.observer);
         match event {
-            Event::Assigned(partitions) => {
-                partitions.into_iter().for_each(|p| self.lanes.assign(p));
-                self.around.observer.assigned(&self.around.sink);
+            Event::Assigned(takeovers) => {
+                takeovers.into_iter().for_each(|takeover| self.lanes.assign(takeover));
+                observer.assigned(sink);
+            }
+            Event::Record(partition, offset, _, record)
+                if !self.around.routes.takes(&self.around.sink, record.value.as_deref()) =>
+            {
+                self.lanes.skip((partition, offset));
             }
             Event::Record(partition, offset, time, record) => {
                 let key = record.key.clone().unwrap_or_default();
                 let time = time.unwrap_or_else(|| self.clock.now());
                 self.lanes.admit((partition, offset), &key, time, record);
             }
+            Event::Expired(alerts) => observer.expired(sink, alerts),
             Event::Revoking(partitions, answer) => {
                 self.lanes.revoke(&partitions);
                 self.draining.push(Draining { partitions, deadline: Instant::now() + DRAIN, answer });
             }
-            Event::Lost(partitions) => {
-                self.lanes.release(&partitions);
+            Event::Lost(partitions) => self.lanes.forget_all(&partitions),
+            Event::Unblock => {
+                if self.lanes.unblock(self.clock.now()) {
+                    tracing::info!(sink, "an operator opened the sink again");
+                }
             }
         }
     }
 
-    fn start_jobs(&mut self) {
+    fn start_attempts(&mut self) {
         loop {
-            let job = {
+            let attempt = {
                 let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
                 self.lanes.next(self.clock.now(), &mut gate)
             };
-            match job {
-                None => return,
-                Some(Job::GiveUp(given_up)) => self.bury(given_up),
-                Some(Job::Attempt { ticket, record, number, minimal }) => {
-                    let around = self.around.clone();
-                    let task = self.tasks.spawn(attempt(around, record, number, minimal));
-                    self.tickets.insert(task.id(), ticket);
-                    self.around.observer.in_flight(&self.around.sink, self.lanes.in_flight());
-                }
-            }
+            let Some(Attempt { ticket, pass, record, number, minimal }) = attempt else {
+                return;
+            };
+            let task = self.tasks.spawn(attempt_one(self.around.clone(), record, number, minimal));
+            self.tickets.insert(task.id(), (ticket, pass));
         }
     }
 
     fn end(&mut self, done: Result<(Id, Done), JoinError>) {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(ticket) = self.tickets.remove(&id) else {
+        let Some((ticket, pass)) = self.tickets.remove(&id) else {
             return;
         };
-        match done {
-            Ok((_, Done::Attempt(judged, after_event))) => self.finish(ticket, judged, after_event),
-            Ok((_, Done::Buried(reason))) => {
-                self.lanes.buried(ticket);
-                self.around.observer.dead_lettered(&self.around.sink, reason);
-            }
-            Err(error) => {
+        let (judged, after_event) = done.map_or_else(
+            |error| {
                 // Our own fault: the alert must not be lost by it.
                 tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
                 let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
-                let judged = Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down");
-                self.finish(ticket, judged, None);
+                (Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down"), None)
+            },
+            |(_, done)| done,
+        );
+        self.open_gate(pass, &judged);
+        self.finish(ticket, judged, after_event);
+    }
+
+    /// Tells the gate what the endpoint answered.
+    fn open_gate(&self, pass: Pass, judged: &Judged) {
+        let now = self.clock.now();
+        let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = gate.breaker();
+        gate.ended(now, pass, judged);
+        let sink = &self.around.sink;
+        match (before, gate.breaker()) {
+            (Standing::Closed, Standing::Open(_)) => {
+                tracing::error!(sink, "the endpoint fails too often: nothing is sent, one message asks again in 30 s");
             }
+            (Standing::Probing, Standing::Closed) => tracing::info!(sink, "the endpoint takes messages again"),
+            _ => {}
         }
     }
 
     fn finish(&mut self, ticket: Ticket, judged: Judged, after_event: Option<Duration>) {
         let now = self.clock.now();
-        if let Some(length) = judged.freeze {
-            self.around.gate.lock().unwrap_or_else(PoisonError::into_inner).freeze(now, length);
-        }
         let (sink, observer) = (&self.around.sink, &self.around.observer);
         observer.attempted(sink, judged.result);
         let detail = judged.detail.clone();
-        let finished = self.lanes.finish(now, ticket, judged, fastrand::f64());
-        observer.in_flight(sink, self.lanes.in_flight());
-        match finished {
-            Finished::Delivered => {
-                observer.delivered(sink, after_event.unwrap_or_default());
-                if std::mem::take(&mut self.is_shut) {
-                    observer.shut(sink, false);
-                    tracing::info!(sink, "the sink is open again");
-                }
+        match self.lanes.finish(now, ticket, judged, fastrand::f64()) {
+            Finished::Ended(Ending::Delivered) => observer.accepted(sink, after_event.unwrap_or_default()),
+            Finished::Ended(Ending::GivenUp(reason)) => {
+                let reason = reason.name();
+                tracing::error!(sink, reason, "delivery given up, the alert goes to the dead-letter topic");
             }
+            Finished::Retry(at) => tracing::debug!(sink, in_ms = (at - now).as_millis(), "next attempt"),
             Finished::Shut(true) => {
-                self.is_shut = true;
-                observer.shut(sink, true);
                 let detail = self.around.redactor.redact(&detail);
                 tracing::error!(sink, detail, "the sink is shut, its backlog stays in Kafka");
-            }
-            Finished::GiveUp(given_up) => self.bury(given_up),
-            Finished::Retry(at) => {
-                tracing::debug!(sink, in_ms = (at - now).as_millis(), "next attempt")
             }
             Finished::Shut(false) | Finished::Stale => {}
         }
     }
 
-    fn bury(&mut self, given_up: GivenUp<Incoming>) {
-        let (around, ticket, reason) = (self.around.clone(), given_up.ticket, given_up.reason);
-        let letter = DeadLetter::new(&around.sink, &around.topic, &given_up, &around.redactor);
-        tracing::error!(
-            sink = around.sink,
-            alert = given_up.record.alert_id(),
-            reason = reason.name(),
-            attempts = given_up.attempts,
-            status = given_up.last_status,
-            "delivery given up, the alert goes to the dead-letter topic"
-        );
-        let task = self.tasks.spawn(async move {
-            while let Err(error) = around.graveyard.bury(&letter).await {
-                tracing::error!(sink = around.sink, error, "the dead letter is not written yet");
-                tokio::time::sleep(BURY_AGAIN).await;
-            }
-            Done::Buried(reason)
-        });
-        self.tickets.insert(task.id(), ticket);
+    /// The ledger has the batch.
+    fn written(&mut self, partitions: &[Partition]) {
+        for (_, ending) in self.lanes.written(partitions) {
+            self.around.observer.ended(&self.around.sink, ending);
+        }
     }
 
-    /// Tells the consumer thread what changed, and answers drains that are over.
+    /// Hands on what changed, and answers drains that are over.
     fn settle(&mut self) {
-        let commits = self.lanes.take_commits();
-        if !commits.is_empty() {
-            let _ = self.commands.send(Command::Commit(commits)); // an ended thread commits no more
+        let (sink, observer) = (&self.around.sink, &self.around.observer);
+        if self.was_shut != self.lanes.is_shut() {
+            self.was_shut = !self.was_shut;
+            observer.shut(sink, self.was_shut);
+            if !self.was_shut {
+                tracing::info!(sink, "the sink is open again");
+            }
+        }
+        if let Some(batch) = self.lanes.take_batch() {
+            let _ = self.records.batches.send(batch); // an ended ledger thread writes no more
         }
         let pauses = self.lanes.take_pauses();
         if !pauses.is_empty() {
@@ -255,9 +269,14 @@ impl Worker {
             let drain = &self.draining[i];
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
-                let _ = drain.answer.send(self.lanes.release(&drain.partitions));
-                self.around.observer.in_flight(&self.around.sink, self.lanes.in_flight());
+                self.lanes.forget_all(&drain.partitions);
+                let _ = drain.answer.send(());
             }
+        }
+        let counts = self.lanes.books().counts();
+        if counts != self.counts {
+            self.counts = counts;
+            observer.counted(sink, counts);
         }
     }
 
@@ -270,12 +289,12 @@ impl Worker {
 }
 
 /// One attempt, start to end.
-async fn attempt(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Done {
+async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Done {
     let value = record.value.as_deref().unwrap_or_default();
     let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
         let never = Verdict::Never(Reason::Message);
         let detail = "the record's value is no alert";
-        return Done::Attempt(Judged::failed(never, AttemptResult::Message, None, detail), None);
+        return (Judged::failed(never, AttemptResult::Message, None, detail), None);
     };
     let judged = around.destination.attempt(value, &alert, minimal).await.judged;
     let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
@@ -289,7 +308,7 @@ async fn attempt(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, 
         );
     }
     let after_ms = (wall_clock() - alert.trigger.time).as_millis();
-    Done::Attempt(judged, Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))))
+    (judged, Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))))
 }
 
 /// All that a log says of a lead: eight hexadecimal digits.

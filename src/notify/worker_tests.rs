@@ -1,53 +1,40 @@
 //! Workers against real receivers on loopback, the consumer thread played by the test.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::job::Bounds;
+use super::super::job::{Fate, Policy};
 use super::super::receiver::{Receiver, Reply, Request};
 use super::super::sample;
 use super::*;
 use crate::config::settings::Target;
+use crate::core::backoff::Schedule;
 use crate::core::time::Span;
 
 const P0: Partition = Partition(0);
 const DEADLINE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
-struct Letters(Mutex<Vec<DeadLetter>>, AtomicUsize);
-
-impl Graveyard for Letters {
-    fn bury<'a>(&'a self, letter: &'a DeadLetter) -> Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>> {
-        Box::pin(async {
-            if self.1.fetch_add(1, Ordering::Relaxed) == 0 {
-                return Err("the broker is away".to_owned()); // the first try always fails
-            }
-            self.0.lock().expect("not poisoned").push(letter.clone());
-            Ok(())
-        })
-    }
-}
-
-#[derive(Default)]
 struct Attempts(AtomicUsize);
 
 impl Observer for Attempts {
-    fn assigned(&self, _: &str) {}
     fn attempted(&self, _: &str, _: AttemptResult) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-    fn delivered(&self, _: &str, _: Duration) {}
-    fn dead_lettered(&self, _: &str, _: Reason) {}
-    fn in_flight(&self, _: &str, _: usize) {}
+    fn accepted(&self, _: &str, _: Duration) {}
+    fn ended(&self, _: &str, _: Ending) {}
+    fn expired(&self, _: &str, _: u64) {}
+    fn assigned(&self, _: &str) {}
+    fn counted(&self, _: &str, _: Counts) {}
     fn shut(&self, _: &str, _: bool) {}
 }
 
-/// A sink whose consumer thread is the test.
+/// A sink whose consumer thread and whose ledger is the test.
 struct Driven {
     events: mpsc::Sender<Event>,
-    commands: blocking::Receiver<Command>,
-    letters: Arc<Letters>,
+    batches: blocking::Receiver<Batch<Incoming>>,
+    written: mpsc::UnboundedSender<Vec<Partition>>,
+    /// What was given up.
+    dead: Vec<Offset>,
     attempts: Arc<Attempts>,
     committed: i64,
 }
@@ -55,23 +42,24 @@ struct Driven {
 impl Driven {
     fn start(target: &Target, max_age: Duration) -> Self {
         let destination = Arc::new(Destination::new(target).expect("a destination"));
-        let letters = Arc::new(Letters::default());
         let attempts = Arc::new(Attempts::default());
         let around = Surroundings {
             sink: "crm".into(),
-            topic: "hotlead.alerts".into(),
             gate: Arc::new(Mutex::new(destination.gate())),
             destination,
-            graveyard: letters.clone(),
+            routes: Arc::default(),
             observer: attempts.clone(),
             redactor: Arc::default(),
         };
         let (events, received) = mpsc::channel(64);
-        let (sender, commands) = blocking::channel();
-        let bounds = Bounds { in_flight: 8, tracked: 2_000 };
-        let lanes = Lanes::new(bounds, Span::from_millis(max_age.as_millis() as i64));
-        tokio::spawn(Worker::new(around, lanes, sender).run(received));
-        Self { events, commands, letters, attempts, committed: -1 }
+        let (sender, _) = blocking::channel();
+        let (to_write, batches) = blocking::channel();
+        let (written, told) = mpsc::unbounded_channel();
+        let max_age = Span::from_millis(max_age.as_millis() as i64);
+        let policy = Policy { in_flight: 8, tracked: 2_000, parked: 100, max_age, schedule: Schedule::default() };
+        let records = Records { batches: to_write, written: told };
+        tokio::spawn(Worker::new(around, Lanes::new(policy), sender, records).run(received));
+        Self { events, batches, written, dead: vec![], attempts, committed: 0 }
     }
 
     async fn feed(&self, offset: i64, lead: &str) {
@@ -87,21 +75,48 @@ impl Driven {
     }
 
     async fn assign(&self) {
-        self.events.send(Event::Assigned(vec![P0])).await.expect("the worker lives");
+        let next = Offset(-1).next();
+        let takeover = Takeover {
+            partition: P0,
+            epoch: 1,
+            next,
+            parked: vec![],
+            settled: vec![],
+            disabled: None,
+            said_shut: false,
+        };
+        self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
     }
 
-    /// Polls until the commit has come this far.
+    /// Writes what there is to the ledger.
+    fn write(&mut self) {
+        while let Ok(batch) = self.batches.try_recv() {
+            let next = batch.partitions[0].2.get();
+            assert!(next >= self.committed, "went back from {} to {next}", self.committed);
+            self.committed = next;
+            let given_up = batch.writes.iter().filter(|w| matches!(w.fate, Fate::Ended(Ending::GivenUp(_))));
+            self.dead.extend(given_up.map(|write| write.ticket.offset));
+            let _ = self.written.send(vec![P0]); // a worker that has ended asks no more
+        }
+    }
+
+    /// Writes until the commit has come this far.
     async fn commits_to(&mut self, offset: i64) {
         wait_for(&format!("a commit of {offset}"), || {
-            while let Ok(command) = self.commands.try_recv() {
-                if let Command::Commit(commits) = command {
-                    let next = commits[0].1.get();
-                    assert!(next > self.committed, "went back from {} to {next}", self.committed);
-                    self.committed = next;
-                }
-            }
+            self.write();
             assert!(self.committed <= offset, "{} is committed", self.committed);
             self.committed == offset
+        })
+        .await;
+    }
+
+    /// Gives the partition back; what is under way ends first.
+    async fn revoke(&mut self) {
+        let (answer, drained) = blocking::sync_channel(1);
+        self.events.send(Event::Revoking(vec![P0], answer)).await.expect("the worker lives");
+        wait_for("the drain", || {
+            self.write();
+            drained.try_recv().is_ok()
         })
         .await;
     }
@@ -147,37 +162,14 @@ async fn a_hanging_lead_does_not_hold_up_others_and_a_slow_sink_not_a_fast_one()
             sink.feed(offset, if offset == 5 { "bad" } else { ["a", "b", "c"][offset as usize % 3] }).await;
         }
     }
-    wait_for("all but the hanging one", || receiver.seen().len() == 40).await;
+    wait_for("all but the hanging one", || {
+        fast_sink.write();
+        receiver.seen().len() == 40
+    })
+    .await;
     fast_sink.commits_to(5).await;
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
     assert_eq!(slow.seen().len(), 4, "one attempt per lead, and nothing else, is under way at the slow sink");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_given_up_is_committed_when_the_dead_letter_is_safe() {
-    let receiver = Receiver::start(|_, _| Reply::Answer(422, "", "no"));
-    let mut sink = Driven::start(&receiver.webhook(5_000), Duration::from_secs(3_600));
-    sink.assign().await;
-    sink.feed(7, "a").await;
-    sink.commits_to(7).await;
-    sink.commits_to(8).await;
-    let letters = sink.letters.0.lock().expect("not poisoned");
-    let header = |name: &str| {
-        let found = letters[0].headers.iter().find(|(n, _)| n == name);
-        found.and_then(|(_, value)| String::from_utf8(value.clone()?).ok()).unwrap_or_default()
-    };
-    assert_eq!((letters.len(), receiver.seen().len()), (1, 2));
-    #[rustfmt::skip]
-    let expected = [
-        ("hotlead_sink", "crm"), ("hotlead_reason", "message"), ("hotlead_detail", "status 422"),
-        ("hotlead_attempts", "2"), ("hotlead_last_status", "422"), ("hotlead_source", "hotlead.alerts/0@7"),
-        ("hotlead_redrives", "0"), ("ce_id", "00000000000000000000000000000007"),
-    ];
-    for (name, value) in expected {
-        assert_eq!(header(name), value, "{name}");
-    }
-    assert!(header("hotlead_first_failed").ends_with('Z'));
-    assert_eq!(letters[0].key.as_deref(), Some(b"a".as_slice()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,39 +181,38 @@ async fn a_record_that_is_no_alert_is_given_up_and_the_rest_goes_on() {
     sink.events.send(Event::Record(P0, Offset(0), None, broken)).await.expect("the worker lives");
     sink.feed(1, "a").await;
     sink.commits_to(2).await;
-    assert_eq!(sink.letters.0.lock().expect("not poisoned").len(), 1);
+    assert_eq!(sink.dead, [Offset(0)]);
     assert_eq!(ids(&receiver.seen()), [1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gone_keeps_the_backlog() {
-    let receiver = Receiver::start(|_, _| Reply::Answer(410, "", ""));
+async fn gone_keeps_the_backlog_until_an_operator_opens_it() {
+    let receiver = Receiver::start(|n, _| Reply::Answer(if n == 0 { 410 } else { 200 }, "", ""));
     let mut sink = Driven::start(&receiver.webhook(5_000), Duration::from_secs(3_600));
     sink.assign().await;
     sink.feed(0, "a").await;
-    wait_for("the answer", || receiver.seen().len() == 1).await;
+    wait_for("the answer", || sink.attempts.0.load(Ordering::Relaxed) == 1).await;
     sink.feed(1, "b").await;
-    let (answer, commits) = blocking::sync_channel(1);
-    sink.events.send(Event::Revoking(vec![P0], answer)).await.expect("the worker lives");
-    let commits = tokio::task::spawn_blocking(move || commits.recv_timeout(DEADLINE)).await.expect("it ends");
-    assert_eq!(commits.expect("an answer")[0].1.get(), 0);
-    sink.commits_to(0).await;
-    assert!(sink.letters.0.lock().expect("not poisoned").is_empty());
+    sink.revoke().await;
+    assert_eq!((sink.committed, receiver.seen().len(), sink.dead.len()), (0, 1, 0));
+    sink.assign().await;
+    sink.feed(0, "a").await;
+    sink.feed(1, "b").await;
+    sink.events.send(Event::Unblock).await.expect("the worker lives");
+    sink.commits_to(2).await;
+    assert_eq!(receiver.seen().len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoke_waits_for_what_is_under_way_and_starts_nothing() {
     let receiver = Receiver::start(|_, _| Reply::Slow(500));
-    let sink = Driven::start(&receiver.webhook(5_000), Duration::from_secs(3_600));
+    let mut sink = Driven::start(&receiver.webhook(5_000), Duration::from_secs(3_600));
     sink.assign().await;
     sink.feed(0, "a").await;
     sink.feed(1, "a").await;
     wait_for("the first attempt", || receiver.seen().len() == 1).await;
-    let (answer, commits) = blocking::sync_channel(1);
-    sink.events.send(Event::Revoking(vec![P0], answer)).await.expect("the worker lives");
-    let commits = tokio::task::spawn_blocking(move || commits.recv_timeout(DEADLINE)).await.expect("it ends");
-    assert_eq!(commits.expect("an answer")[0].1.get(), 1);
-    assert_eq!(receiver.seen().len(), 1);
+    sink.revoke().await;
+    assert_eq!((sink.committed, receiver.seen().len()), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

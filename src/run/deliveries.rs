@@ -5,21 +5,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::Hooks;
+use crate::codec::ledger::Outcome;
 use crate::config::settings::Settings;
 use crate::console::SinkCounts;
-use crate::notify::{AttemptResult, Observer, Reason};
+use crate::notify::{AttemptResult, Counts, Ending, Observer, Reason};
 
 /// One for all sinks of a service.
 pub(super) struct Deliveries {
     hooks: Hooks,
     /// By sink; `None` until it has its partitions for the first time.
     sinks: Mutex<BTreeMap<String, Option<SinkCounts>>>,
+    /// By sink, as they were told last.
+    counts: Mutex<BTreeMap<String, Counts>>,
 }
 
 impl Deliveries {
     pub(super) fn new(settings: &Settings, hooks: Hooks) -> Self {
         let sinks = settings.sinks.iter().map(|sink| (sink.id.clone(), None)).collect();
-        Self { hooks, sinks: Mutex::new(sinks) }
+        Self { hooks, sinks: Mutex::new(sinks), counts: Mutex::default() }
     }
 
     fn sinks(&self) -> MutexGuard<'_, BTreeMap<String, Option<SinkCounts>>> {
@@ -52,19 +55,30 @@ impl Observer for Deliveries {
         self.count(sink, |counts| counts.trouble = trouble);
     }
 
-    fn delivered(&self, sink: &str, after_event: Duration) {
-        self.hooks.metrics.delivery(sink, "delivered", "");
+    fn accepted(&self, sink: &str, after_event: Duration) {
         self.hooks.metrics.delivered_after(sink, after_event.as_secs_f64());
-        self.count(sink, |counts| counts.sent += 1);
     }
 
-    fn dead_lettered(&self, sink: &str, reason: Reason) {
-        self.hooks.metrics.delivery(sink, "dead_lettered", reason.name());
-        self.count(sink, |counts| counts.given_up += 1);
+    fn ended(&self, sink: &str, ending: Ending) {
+        let reason = ending.reason().map_or("", Reason::name);
+        self.hooks.metrics.delivery(sink, ending.outcome().name(), reason, 1);
+        self.count(sink, |counts| match ending {
+            Ending::Delivered => counts.sent += 1,
+            Ending::GivenUp(_) => counts.given_up += 1,
+        });
     }
 
-    fn in_flight(&self, sink: &str, attempts: usize) {
-        self.hooks.metrics.set_in_flight(sink, attempts);
+    fn expired(&self, sink: &str, alerts: u64) {
+        self.hooks.metrics.delivery(sink, Outcome::Expired.name(), "", alerts);
+        self.hooks.metrics.deliveries_taken(sink, alerts, 0);
+    }
+
+    fn counted(&self, sink: &str, counts: Counts) {
+        let mut before = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = before.insert(sink.to_owned(), counts).unwrap_or_default();
+        let (taken, back) = (counts.consumed - before.consumed, counts.handed_back - before.handed_back);
+        self.hooks.metrics.deliveries_taken(sink, taken, back);
+        self.hooks.metrics.set_undelivered(sink, counts.in_flight, counts.parked);
     }
 
     fn shut(&self, sink: &str, is_shut: bool) {

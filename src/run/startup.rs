@@ -67,10 +67,34 @@ fn try_once(settings: &Settings, mode: Mode, probe: &Probe) -> Result<Known, Tro
             }
         }
     }
+    missing.extend(missing_ledgers(settings, probe, partitions)?);
     if !missing.is_empty() {
         create_topics(settings, missing)?;
     }
     Ok(Known { new_group: !probe.has_committed(events, partitions, ASK)?, partitions })
+}
+
+/// The sinks' ledgers that are not there. They have as many partitions as the alerts, or more.
+fn missing_ledgers(settings: &Settings, probe: &Probe, partitions: i32) -> Result<Vec<TopicSpec>, Trouble> {
+    let mut missing = Vec::new();
+    if settings.sinks.is_empty() {
+        return Ok(missing);
+    }
+    let alerts = probe.partitions(&settings.topics.alerts, Right::Read, ASK)?.unwrap_or(partitions);
+    for spec in TopicSpec::of_delivery(&settings.topics, settings.sinks.iter().map(|sink| sink.id.as_str()), alerts) {
+        match probe.partitions(&spec.name, Right::Write, ASK)? {
+            None => missing.push(spec),
+            Some(count) if count >= alerts => {}
+            Some(count) => {
+                let (topic, name) = (&settings.topics.alerts, &spec.name);
+                return Err(Trouble::Final(RunError::Unreachable(format!(
+                    "topic {topic} has {alerts} partitions and {name} only {count}: give it as many:\n    {}",
+                    spec.grow_command(&settings.kafka.bootstrap())
+                ))));
+            }
+        }
+    }
+    Ok(missing)
 }
 
 fn create_topics(settings: &Settings, missing: Vec<TopicSpec>) -> Result<(), Trouble> {

@@ -19,6 +19,18 @@ const WAIT: Duration = Duration::from_secs(10);
 /// # Errors
 /// One line: what the brokers said, or that they said nothing.
 pub fn erase(kafka: &Kafka, topic: &str, lead: &str, known: Option<Partition>) -> Result<(), String> {
+    let value = serde_json::json!({ "version": 1, "kind": "erase", "lead": lead }).to_string();
+    tell(kafka, topic, lead.as_bytes(), value.as_bytes(), known)
+}
+
+/// Writes one record to a partition, or to each of the topic's.
+pub(super) fn tell(
+    kafka: &Kafka,
+    topic: &str,
+    key: &[u8],
+    value: &[u8],
+    known: Option<Partition>,
+) -> Result<(), String> {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka.bootstrap());
     for (name, value) in kafka.client_properties() {
@@ -38,9 +50,8 @@ pub fn erase(kafka: &Kafka, topic: &str, lead: &str, known: Option<Partition>) -
             found.partitions().iter().map(|partition| partition.id()).collect()
         }
     };
-    let value = serde_json::json!({ "version": 1, "kind": "erase", "lead": lead }).to_string();
     for partition in partitions {
-        let record = BaseRecord::to(topic).partition(partition).key(lead).payload(&value);
+        let record = BaseRecord::to(topic).partition(partition).key(key).payload(value);
         producer.send(record).map_err(|(error, _)| format!("topic {topic}: {error}"))?;
     }
     producer.flush(WAIT).map_err(|error| format!("topic {topic}: {error}"))?;

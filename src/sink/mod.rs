@@ -3,6 +3,7 @@
 
 mod changelog;
 pub mod feedback;
+pub mod ledger;
 mod outbox;
 mod outgoing;
 pub mod relocation;

@@ -9,9 +9,12 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::config::settings::{Kafka, Topics};
-use crate::core::limits::{MAX_SENT_RECORD, MAX_STATE_RECORD};
+use crate::core::limits::{MAX_LEDGER_RECORD, MAX_SENT_RECORD, MAX_STATE_RECORD};
 
 const DAY_MS: u64 = 86_400_000;
+
+/// A sink's `max_age` is at most 30 days.
+const LEDGER_DAYS: u64 = 35;
 
 /// How a topic of ours has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,29 @@ impl TopicSpec {
         ];
         let kept = vec![("cleanup.policy", "delete".to_owned()), ("retention.ms", (30 * DAY_MS).to_string())];
         vec![spec(&topics.state, compacted), spec(&topics.feedback, kept)]
+    }
+
+    /// The ledgers of these sinks: partition by partition like the alerts, and kept for longer than an alert may wait.
+    pub fn of_delivery<'a>(topics: &Topics, sinks: impl Iterator<Item = &'a str>, partitions: i32) -> Vec<Self> {
+        let spec = |sink: &str| Self {
+            name: topics.ledger(sink),
+            partitions,
+            replication_factor: topics.replication_factor,
+            config: vec![
+                ("cleanup.policy", "compact,delete".to_owned()),
+                ("retention.ms", (LEDGER_DAYS * DAY_MS).to_string()),
+                ("min.cleanable.dirty.ratio", "0.1".to_owned()),
+                ("segment.bytes", (64 << 20).to_string()),
+                ("max.message.bytes", MAX_LEDGER_RECORD.to_string()),
+            ],
+        };
+        sinks.map(spec).collect()
+    }
+
+    /// The command that gives it more partitions.
+    pub fn grow_command(&self, brokers: &str) -> String {
+        let Self { name, partitions, .. } = self;
+        format!("kafka-topics.sh --bootstrap-server {brokers} --alter --topic {name} --partitions {partitions}")
     }
 
     fn command(&self, brokers: &str) -> String {
@@ -182,6 +208,17 @@ topics hotlead.alerts, hotlead.dead-letter are missing
     kafka-topics.sh --bootstrap-server k1:9092,k2:9092 --create --topic hotlead.alerts --partitions 4 --replication-factor 3 --config cleanup.policy=delete --config retention.ms=604800000
   hotlead.dead-letter: hotlead is not permitted to create it; create it:
     kafka-topics.sh --bootstrap-server k1:9092,k2:9092 --create --topic hotlead.dead-letter --partitions 4 --replication-factor 3 --config cleanup.policy=delete --config retention.ms=2592000000 --config max.message.bytes=100000000");
+    }
+
+    #[test]
+    fn each_sink_has_a_ledger() {
+        let specs = TopicSpec::of_delivery(&topics(None), ["crm", "sdr"].into_iter(), 4);
+        let names: Vec<_> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        assert_eq!(names, ["hotlead.delivery.crm", "hotlead.delivery.sdr"]);
+        assert_eq!(
+            specs[0].grow_command("k:1"),
+            "kafka-topics.sh --bootstrap-server k:1 --alter --topic hotlead.delivery.crm --partitions 4"
+        );
     }
 
     #[test]

@@ -133,6 +133,27 @@ impl Probe {
         Ok(committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))))
     }
 
+    /// Records of a topic that the group has still to read; none of partitions that it has not begun with.
+    ///
+    /// # Errors
+    /// [`ProbeFault::Away`].
+    pub fn lag(&self, topic: &str, partitions: i32, wait: Duration) -> Result<u64, ProbeFault> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_range(topic, 0, partitions - 1);
+        let committed = self.consumer.committed_offsets(list, wait);
+        self.serve();
+        let mut lag = 0;
+        for element in committed.map_err(|error| self.away(&error))?.elements() {
+            let Offset::Offset(next) = element.offset() else {
+                continue;
+            };
+            let ends = self.consumer.fetch_watermarks(topic, element.partition(), wait);
+            let (_, end) = ends.map_err(|error| self.away(&error))?;
+            lag += u64::try_from(end - next).unwrap_or(0);
+        }
+        Ok(lag)
+    }
+
     /// Members of a group; one that stopped without leaving counts until its session ends.
     ///
     /// # Errors

@@ -46,6 +46,9 @@ struct Inner {
     deliveries: Counters,
     delivery_attempts: Counters,
     deliveries_in_flight: Gauges,
+    deliveries_parked: Gauges,
+    deliveries_consumed: Counters,
+    deliveries_handed_back: Counters,
     event_to_alert: Histogram,
     event_to_delivered: Histograms,
     commit: Histogram,
@@ -87,6 +90,8 @@ impl Metrics {
             dead_letters: Counters::default(), clamped: Counter::default(), foreign_keys: Counter::default(),
             offsets_lost: Counter::default(), aborts: Counter::default(), deliveries: Counters::default(),
             delivery_attempts: Counters::default(), deliveries_in_flight: Gauges::default(), event_to_alert: waiting(),
+            deliveries_parked: Gauges::default(), deliveries_consumed: Counters::default(),
+            deliveries_handed_back: Counters::default(),
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
             leads: Gauges::default(), lag: Gauges::default(), forgotten: Counter::default(),
         };
@@ -103,7 +108,10 @@ impl Metrics {
         r.register("leads_forgotten", "Leads that were forgotten because a partition had more than max_leads", inner.forgotten.clone());
         r.register("deliveries", "Deliveries by their terminal state", inner.deliveries.clone());
         r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
-        r.register("delivery_in_flight", "Attempts to deliver that are under way", inner.deliveries_in_flight.clone());
+        r.register("delivery_in_flight", "Alerts in memory without a terminal state that the ledger does not hold", inner.deliveries_in_flight.clone());
+        r.register("delivery_parked", "Alerts that the ledger holds for a later attempt", inner.deliveries_parked.clone());
+        r.register("delivery_consumed", "Alerts that a sink took in: from the alert topic, or parked in its ledger", inner.deliveries_consumed.clone());
+        r.register("delivery_handed_back", "Alerts that went to another owner with their partition", inner.deliveries_handed_back.clone());
         r.register("event_to_alert_seconds", "From an event's record timestamp until its alert is committed", inner.event_to_alert.clone());
         r.register("event_to_delivered_seconds", "From an event's record timestamp until its alert is delivered", inner.event_to_delivered.clone());
         r.register("commit_seconds", "One commit round, from begin to committed", inner.commit.clone());
@@ -163,11 +171,11 @@ impl Metrics {
         &self.0.commit
     }
 
-    /// A delivery reached its terminal state; `reason` is empty unless it was given up.
-    pub fn delivery(&self, sink: &str, outcome: &str, reason: &str) {
+    /// Deliveries reached their terminal state; `reason` is empty unless they were given up.
+    pub fn delivery(&self, sink: &str, outcome: &str, reason: &str, number: u64) {
         let labels = [("sink", sink), ("outcome", outcome), ("reason", reason)];
         let labels = labels.map(|(name, value)| (name, value.to_owned())).to_vec();
-        self.0.deliveries.get_or_create(&labels).inc();
+        self.0.deliveries.get_or_create(&labels).inc_by(number);
     }
 
     /// One attempt to deliver.
@@ -176,11 +184,20 @@ impl Metrics {
         self.0.delivery_attempts.get_or_create(&labels).inc();
     }
 
-    /// Attempts to deliver that are under way now.
-    pub fn set_in_flight(&self, sink: &str, attempts: usize) {
+    /// Alerts without a terminal state: in memory, and in the ledger.
+    pub fn set_undelivered(&self, sink: &str, in_flight: usize, parked: usize) {
         let labels = vec![("sink", sink.to_owned())];
-        let attempts = i64::try_from(attempts).unwrap_or(i64::MAX);
-        self.0.deliveries_in_flight.get_or_create(&labels).set(attempts);
+        for (gauge, alerts) in [(&self.0.deliveries_in_flight, in_flight), (&self.0.deliveries_parked, parked)] {
+            gauge.get_or_create(&labels).set(i64::try_from(alerts).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Alerts that a sink took in, and those that went on to another owner: what was taken in less these is the sum of
+    /// all that has its terminal state, is in flight, or parked.
+    pub fn deliveries_taken(&self, sink: &str, consumed: u64, handed_back: u64) {
+        let labels = vec![("sink", sink.to_owned())];
+        self.0.deliveries_consumed.get_or_create(&labels).inc_by(consumed);
+        self.0.deliveries_handed_back.get_or_create(&labels).inc_by(handed_back);
     }
 
     /// Seconds from an event's record timestamp until its alert is delivered.
@@ -237,7 +254,9 @@ mod tests {
         metrics.decisions("surge", "fire").inc();
         metrics.alerts("surge").inc();
         metrics.dead_letters("not_json").inc();
-        metrics.delivery("crm", "delivered", "");
+        metrics.delivery("crm", "delivered", "", 1);
+        metrics.set_undelivered("crm", 3, 4);
+        metrics.deliveries_taken("crm", 9, 1);
         metrics.delivered_after("crm", 0.2);
         metrics.set_leads(Partition(3), 7);
         metrics.set_lag("engagement", Partition(3), 9);
@@ -248,6 +267,10 @@ mod tests {
             "hotlead_alerts_total{rule=\"surge\"} 1",
             "hotlead_dead_letters_total{reason=\"not_json\"} 1",
             "hotlead_deliveries_total{sink=\"crm\",outcome=\"delivered\",reason=\"\"} 1",
+            "hotlead_delivery_in_flight{sink=\"crm\"} 3",
+            "hotlead_delivery_parked{sink=\"crm\"} 4",
+            "hotlead_delivery_consumed_total{sink=\"crm\"} 9",
+            "hotlead_delivery_handed_back_total{sink=\"crm\"} 1",
             "hotlead_event_to_alert_seconds_count 0",
             "hotlead_event_to_delivered_seconds_count{sink=\"crm\"} 1",
             "hotlead_commit_seconds_count 0",

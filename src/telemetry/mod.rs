@@ -9,6 +9,7 @@ mod hot;
 pub mod log;
 mod metrics;
 mod readiness;
+pub mod redact;
 mod tally;
 
 pub use hot::HotAlerts;

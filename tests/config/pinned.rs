@@ -113,8 +113,9 @@ fn the_pinned_config_says_what_it_says() {
     let ids: Vec<_> = settings.sinks.iter().map(|sink| sink.id.as_str()).collect();
     assert_eq!(ids, ["sdr-channel", "crm"]);
     assert_eq!(settings.sinks[0].max_age, Duration::from_secs(86_400));
-    let Target::Webhook { url, secrets, reach, .. } = &settings.sinks[1].target else { panic!("a webhook") };
-    assert_eq!(url.as_str(), "https://crm.example.com/hooks/hotlead");
+    let Target::Webhook(webhook) = &settings.sinks[1].target else { panic!("a webhook") };
+    let (secrets, reach) = (&webhook.secrets, &webhook.reach);
+    assert_eq!(webhook.url.as_str(), "https://crm.example.com/hooks/hotlead");
     assert_eq!(secrets.len(), 1);
     assert_eq!(secrets[0].reference(), Some("env:CRM_WEBHOOK_SECRET"));
     assert_eq!((reach.timeout, reach.allow_http), (Duration::from_secs(15), false));

@@ -116,7 +116,7 @@ fn a_signing_secret_is_base64() {
         assert_eq!(settings.is_some(), good, "{secret}: {faults}");
         assert!(!faults.to_string().contains("not base64!"), "{faults}");
         if let Some(settings) = settings {
-            assert!(matches!(&settings.sinks[0].target, Target::Webhook { secrets, .. } if secrets.len() == 2));
+            assert!(matches!(&settings.sinks[0].target, Target::Webhook(webhook) if webhook.secrets.len() == 2));
         }
     }
 }

@@ -57,7 +57,8 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
     ];
     let properties = authorizer.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let broker = Broker::start_own(&Options { tls_scram: Some(login), properties, ..Options::default() });
-    for topic in ["events", "hotlead.alerts", "hotlead.dead-letter", "hotlead.state", "hotlead.feedback"] {
+    const LEDGER: &str = "hotlead.delivery.crm";
+    for topic in ["events", "hotlead.alerts", "hotlead.dead-letter", "hotlead.state", "hotlead.feedback", LEDGER] {
         broker.create_topic(topic, 1, &[]);
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -92,6 +93,7 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
         ("topic \"hotlead.dead-letter\"",    "Write", (Right::Write, On::Topic("hotlead.dead-letter"))),
         ("topic \"hotlead.state\"",          "Write", (Right::Write, On::Topic("hotlead.state"))),
         ("topic \"hotlead.feedback\"",       "Read",  (Right::Read, On::Topic("hotlead.feedback"))),
+        ("topic \"hotlead.delivery.crm\"",  "Write", (Right::Write, On::Topic(LEDGER))),
         ("group \"hot\"",                    "Read",  (Right::Read, On::Group("hot"))),
         ("transactional id \"hot-a-0\"",     "Write", (Right::Write, On::TransactionalIdsThatBegin("hot-a-"))),
     ];
@@ -114,6 +116,7 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
         text().contains("no access to group \"hot.crm\": the principal needs Read on it; grant it ").then_some(())
     });
     allow(Right::Read, On::Group("hot.crm"));
+    allow(Right::Read, On::Topic(LEDGER));
     wait_for("running", DEADLINE, || {
         assert!(running.try_wait().expect("a child").is_none(), "{}", text());
         text().contains("running").then_some(())

@@ -53,6 +53,7 @@ pub fn settings(name: &str, instance: &str) -> Settings {
         max_leads: 1_000_000,
         workers: 1,
         sinks: Vec::new(),
+        routing: Default::default(),
         http: None,
         log: LogFormat::Text,
     }

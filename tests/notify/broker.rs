@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::Duration;
 
-use hotlead::config::settings::{Settings, Start};
+use hotlead::config::settings::{Settings, SinkRoute, Start, Takes};
+use hotlead::core::spec::{Matcher, Scalar, Test};
 use hotlead::core::time::Timestamp;
 use hotlead::notify::{self, Unobserved, sample};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -16,7 +17,7 @@ use crate::supervise::wait_for;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-fn alert(number: u128, lead: &str) -> Outgoing {
+pub fn alert(number: u128, lead: &str) -> Outgoing {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let mut alert = sample::alert(number, Timestamp::from_millis(now.as_millis() as i64));
     alert.lead.key = lead.to_owned();
@@ -30,11 +31,15 @@ fn alert(number: u128, lead: &str) -> Outgoing {
 
 /// What a sink's group has committed for partition 0; -1 is nothing.
 fn committed(broker: &Broker, settings: &Settings, sink: &str) -> i64 {
+    committed_by(broker, &format!("{}.{sink}", settings.group), &settings.topics.alerts)
+}
+
+/// What a group has committed for partition 0 of a topic; -1 is nothing.
+pub fn committed_by(broker: &Broker, group: &str, topic: &str) -> i64 {
     let mut config = broker.client_config();
-    let consumer: BaseConsumer =
-        config.set("group.id", format!("{}.{sink}", settings.group)).create().expect("a consumer");
+    let consumer: BaseConsumer = config.set("group.id", group).create().expect("a consumer");
     let mut asked = TopicPartitionList::new();
-    asked.add_partition(&settings.topics.alerts, 0);
+    asked.add_partition(topic, 0);
     match consumer.committed_offsets(asked, DEADLINE).expect("offsets").elements()[0].offset() {
         Offset::Offset(offset) => offset,
         _ => -1,
@@ -44,6 +49,9 @@ fn committed(broker: &Broker, settings: &Settings, sink: &str) -> i64 {
 fn create_topics(broker: &Broker, settings: &Settings) {
     broker.create_topic(&settings.topics.alerts, 1, &[]);
     broker.create_topic(&settings.topics.dead_letter, 1, &[]);
+    for sink in &settings.sinks {
+        broker.create_topic(&settings.topics.ledger(&sink.id), 1, &[("cleanup.policy", "compact")]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,4 +127,38 @@ async fn a_restart_repeats_what_has_no_outcome_and_nothing_else_and_a_new_sink_b
     });
     running.stop().await;
     assert_eq!(leads()[before.len()..], ["late"]);
+}
+
+/// Goal: a record that a sink does not take moves its offset and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_sink_gets_what_it_asks_for_and_one_gets_the_rest() {
+    let broker = tokio::task::block_in_place(broker);
+    let (hot, rest) = (Receiver::start(|_| (200, "")).await, Receiver::start(|_| (200, "")).await);
+    let sinks = vec![
+        sink("hot", Start::Earliest, hot.webhook(&[SECRET])),
+        sink("rest", Start::Earliest, rest.webhook(&[SECRET])),
+    ];
+    let mut settings = settings(broker.bootstrap(), &unique("routes"), sinks);
+    let wanted = Matcher { tests: vec![Test::Equals(vec![Scalar::Text("b".into())])] };
+    let routes = [("hot", Takes::Only(vec![("lead.key".into(), wanted)])), ("rest", Takes::Rest)];
+    settings.routing.sinks = routes.map(|(id, takes)| SinkRoute { id: id.into(), takes }).into();
+    tokio::task::block_in_place(|| {
+        create_topics(broker, &settings);
+        broker.produce(
+            &settings.topics.alerts,
+            [alert(1, "a"), alert(2, "b"), alert(3, "a"), alert(4, "b"), alert(5, "c")],
+        );
+    });
+    let running = notify::start(&settings, Arc::new(Unobserved)).expect("it starts");
+    tokio::task::block_in_place(|| {
+        for id in ["hot", "rest"] {
+            wait_for("every offset", DEADLINE, || (committed(broker, &settings, id) == 5).then_some(()));
+        }
+    });
+    running.stop().await;
+    let leads = |receiver: &Receiver| receiver.seen().iter().map(super::receiver::Request::lead).collect::<Vec<_>>();
+    assert_eq!(leads(&hot), ["b", "b"]);
+    let mut left = leads(&rest);
+    left.sort(); // different leads do not wait for each other
+    assert_eq!(left, ["a", "a", "c"]);
 }

@@ -1,5 +1,10 @@
 //! Deliveries from outside: the official libraries verify what is sent, and a real broker carries it.
 
 mod broker;
+mod fence;
+mod ledger;
 mod outside;
 mod receiver;
+mod restart;
+mod routes;
+mod tls;

@@ -1,7 +1,8 @@
 //! `hotlead sink test` at receivers that use the official libraries.
 
 use hotlead::cli::sink_test;
-use hotlead::config::settings::{Settings, Start};
+use hotlead::config::settings::{Encoding, Settings, Start};
+use hotlead::notify::destination::Destination;
 use serde_json::json;
 
 use super::receiver::{OLD_SECRET, Receiver, SECRET, settings, sink};
@@ -16,19 +17,49 @@ async fn sink_test(settings: &Settings, id: &str) -> (u8, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_official_libraries_verify_a_webhook_signed_with_one_key_and_with_two() {
-    for secrets in [vec![SECRET], vec![SECRET, OLD_SECRET]] {
-        let receiver = Receiver::start(|_| (200, "thanks")).await;
-        let settings = settings("none", "none", vec![sink("crm", Start::Latest, receiver.webhook(&secrets))]);
-        assert_eq!(sink_test(&settings, "crm").await.0, 0);
-        let request = &receiver.seen()[0];
-        let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
-        let headers: serde_json::Map<_, _> =
-            names.into_iter().map(|name| (name.to_owned(), request.header(name).into())).collect();
-        let case = json!({ "secrets": secrets, "headers": headers, "body": request.body }).to_string();
-        let printed = python::check(include_str!("verify.py"), &[], case.as_bytes());
-        assert_eq!(printed, format!("verified {}\n", secrets.len()));
+async fn the_official_libraries_verify_a_webhook_in_both_encodings_with_every_shared_key() {
+    const PRIVATE: &str = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbc=";
+    for encoding in [Encoding::Standard, Encoding::CloudEvents] {
+        // They know no ed25519 and pass its signatures over.
+        for secrets in [vec![SECRET], vec![SECRET, OLD_SECRET], vec![PRIVATE, SECRET]] {
+            let receiver = Receiver::start(|_| (200, "thanks")).await;
+            let target = receiver.changed(&secrets, |webhook| webhook.encoding = encoding);
+            let settings = settings("none", "none", vec![sink("crm", Start::Latest, target)]);
+            assert_eq!(sink_test(&settings, "crm").await.0, 0);
+            let request = &receiver.seen()[0];
+            assert_eq!(request.header("webhook-signature").split(' ').count(), secrets.len());
+            let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
+            let headers: serde_json::Map<_, _> =
+                names.into_iter().map(|name| (name.to_owned(), request.header(name).into())).collect();
+            let shared: Vec<_> = secrets.into_iter().filter(|secret| *secret != PRIVATE).collect();
+            let case = json!({ "secrets": shared, "headers": headers, "body": request.body }).to_string();
+            let printed = python::check(include_str!("verify.py"), &[], case.as_bytes());
+            assert_eq!(printed, format!("verified {}\n", shared.len()));
+        }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_library_reads_a_cloudevent() {
+    let receiver = Receiver::start(|_| (200, "")).await;
+    let target = receiver.changed(&[SECRET], |webhook| webhook.encoding = Encoding::CloudEvents);
+    let mut alert = hotlead::notify::sample::alert(7, hotlead::core::time::Timestamp::from_millis(1_795_341_734_120));
+    alert.lead.key = "Jürgen \"J\" 100% 😀".into();
+    let published = serde_json::to_vec(&alert).expect("JSON");
+    let destination = Destination::of(&sink("crm", Start::Latest, target), "eu-1").expect("a destination");
+    destination.attempt(&published, &alert, false).await;
+    let request = &receiver.seen()[0];
+    let headers: serde_json::Map<_, _> =
+        request.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").into())).collect();
+    let case = json!({ "headers": headers, "body": request.body }).to_string();
+    let read: serde_json::Value =
+        serde_json::from_str(&python::check(include_str!("cloudevent.py"), &[], case.as_bytes())).expect("JSON");
+    let expected = json!({
+        "id": "00000000000000000000000000000007", "data_id": "00000000000000000000000000000007",
+        "source": "/hotlead/eu-1", "type": "hotlead.alert.opened.v1", "datacontenttype": "application/json",
+        "time": "2026-11-22T10:02:14.120000+00:00", "subject": alert.lead.key, "key": alert.lead.key,
+    });
+    assert_eq!(read, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -97,4 +128,32 @@ sinks:
         assert_eq!(String::from_utf8_lossy(&ended.stderr), expected);
         assert_eq!((ended.status.code(), ended.stdout.as_slice()), (Some(78), &b""[..]), "{id}");
     }
+}
+
+/// Goal: only the config's own `proxy` leads a delivery anywhere else.
+#[tokio::test(flavor = "multi_thread")]
+async fn proxies_that_the_environment_names_are_not_used() {
+    let (receiver, proxy) = (Receiver::start(|_| (200, "")).await, Receiver::start(|_| (200, "")).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("hotlead.yaml");
+    let text = format!(
+        "version: 1
+kafka: {{ brokers: [localhost:9092] }}
+rules: rules.yaml
+sinks:
+  - id: crm
+    webhook: {{ url: 'http://127.0.0.1:{}/', secret: env:HOTLEAD_TEST_CRM, allow_http: true, allow_networks: [127.0.0.1] }}
+",
+        receiver.port
+    );
+    std::fs::write(&config, text).expect("a writable folder");
+    let to_proxy = format!("http://127.0.0.1:{}", proxy.port);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hotlead"));
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        command.env(name, &to_proxy);
+    }
+    command.env("HOTLEAD_TEST_CRM", SECRET).args(["sink", "test", "crm", "--config"]).arg(&config);
+    let ended = tokio::task::block_in_place(|| command.output()).expect("it runs");
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!((receiver.seen().len(), proxy.seen().len()), (1, 0));
 }

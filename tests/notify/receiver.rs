@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderMap, StatusCode};
-use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics};
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics, Webhook};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 pub const OLD_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -30,11 +31,12 @@ impl Request {
 }
 
 pub struct Receiver {
-    port: u16,
+    pub port: u16,
     seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Receiver {
+    /// Answers each request with a status and a text; one that is `retry-after: …` is that header too.
     pub async fn start(script: impl Fn(&Request) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
         let all = seen.clone();
@@ -42,7 +44,9 @@ impl Receiver {
             let request = Request { headers, body: String::from_utf8_lossy(&body).into_owned() };
             let (status, text) = script(&request);
             all.lock().expect("not poisoned").push(request);
-            async move { (StatusCode::from_u16(status).expect("a status"), text) }
+            let wait = text.strip_prefix("retry-after: ").map(HeaderValue::from_static);
+            let headers: HeaderMap = wait.map(|wait| HeaderMap::from_iter([(RETRY_AFTER, wait)])).unwrap_or_default();
+            async move { (StatusCode::from_u16(status).expect("a status"), headers, text) }
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("an address").port();
@@ -55,30 +59,47 @@ impl Receiver {
     }
 
     pub fn webhook(&self, secrets: &[&str]) -> Target {
-        Target::Webhook {
+        Target::Webhook(Box::new(Webhook {
             url: format!("http://127.0.0.1:{}/hook", self.port).parse().expect("a URL"),
             secrets: secrets.iter().map(|secret| Secret::resolved(*secret, "env:HOOK")).collect(),
             headers: vec![],
+            payload: Default::default(),
+            encoding: Default::default(),
+            retry: Default::default(),
             reach: reach(),
-        }
+        }))
+    }
+
+    /// As [`Self::webhook`], otherwise in some way.
+    pub fn changed(&self, secrets: &[&str], change: impl FnOnce(&mut Webhook)) -> Target {
+        let Target::Webhook(mut webhook) = self.webhook(secrets) else { unreachable!() };
+        change(&mut webhook);
+        Target::Webhook(webhook)
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/hook", self.port)
     }
 
     pub fn slack(&self) -> Target {
         let url = format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port);
-        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), reach: reach() }
+        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), reach: Box::new(reach()) }
     }
 }
 
-fn reach() -> Reach {
+pub fn reach() -> Reach {
     Reach {
         allow_http: true,
         allow_networks: vec!["127.0.0.0/8".parse().expect("a network")],
         timeout: Duration::from_secs(15),
+        proxy: None,
+        ca: None,
+        client: None,
     }
 }
 
 pub fn sink(id: &str, start: Start, target: Target) -> Sink {
-    Sink { id: id.into(), start, max_age: Duration::from_secs(86_400), target }
+    Sink { id: id.into(), start, max_age: Duration::from_secs(86_400), mask: vec![], target }
 }
 
 /// Settings of which deliveries read the brokers, the group, the topics and the sinks.
@@ -105,6 +126,7 @@ pub fn settings(brokers: &str, name: &str, sinks: Vec<Sink>) -> Settings {
         max_leads: 1_000_000,
         workers: 1,
         sinks,
+        routing: Default::default(),
         http: None,
         log: LogFormat::Text,
     }

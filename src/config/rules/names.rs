@@ -15,6 +15,11 @@ pub(super) struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
+    /// No names at all.
+    pub fn none() -> Self {
+        Self::in_map(None)
+    }
+
     /// The names of a section.
     pub fn of(map: &Map<'a>, key: &str) -> Self {
         Self::in_map(map.get(key).map(|view| view.node))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::keys::{KAFKA, TOPICS};
 use super::librdkafka::unknown_property;
 use super::read::Reader;
-use super::secrets::Reference;
+use super::secrets::{Reference, StandIn};
 use super::{Kafka, Secret, Topics};
 use crate::config::fault::quote;
 use crate::config::view::{View, optional};
@@ -103,14 +103,14 @@ impl Reader<'_> {
             return Err(());
         }
         if SECRET.contains(&name) {
-            return self.secret(view);
+            return self.secret(view, StandIn::Text);
         }
         let Some(scalar) = view.scalar() else {
             view.must_be(self.faults, "a text, a number, true or false");
             return Err(());
         };
         match view.as_text().and_then(Reference::parse) {
-            Some(reference) => self.resolve(view, reference),
+            Some(reference) => self.resolve(view, reference, StandIn::Text),
             None => Ok(Some(Secret::inline(scalar.raw.clone()))),
         }
     }

@@ -44,7 +44,11 @@ pub(in crate::config) static CONFIG_FILE: Shape = shape(
             "The live page, metrics and health; off: nothing is served. Default 127.0.0.1:8080.",
         ),
         key("log", Is::Map(&LOG), "How the log is written."),
-        later("unrouted"),
+        key(
+            "unrouted",
+            Is::Word(&["drop"]),
+            "drop: nobody gets the alerts that no sink takes. Without it one sink has rest: true, if any has only.",
+        ),
     ],
 );
 
@@ -82,11 +86,15 @@ pub(in crate::config) static SINK: Shape = shape(
         key("webhook", Is::Map(&WEBHOOK), "An endpoint of your own, signed per Standard Webhooks."),
         key("start", Is::Start, "Where a new sink begins: latest (default), earliest, or an age such as 1d."),
         key("max_age", Is::Duration, "An alert older than this is given up. Default 24h."),
-        later("only"),
-        later("rest"),
+        key("only", Is::AlertFields, "It takes alerts whose fields are like this, and no others."),
+        key("rest", Is::Truth, "It takes the alerts that no other sink takes."),
         later("fallback"),
         later("stale_after"),
-        later("mask"),
+        key(
+            "mask",
+            Is::TextsOrTruth,
+            "What of a lead it must not learn: true for all of it, or names such as [email, name].",
+        ),
     ],
 )
 .one_of(&["slack", "webhook"]);
@@ -100,10 +108,14 @@ static REACH: &[Key] = &[
         "Address ranges that are refused otherwise: private, loopback, link-local, reserved.",
     ),
     key("timeout", Is::Duration, "For resolving, connecting, headers and body together. Default 15s."),
-    later("proxy"),
-    later("ca"),
-    later("client_cert"),
-    later("client_key"),
+    key(
+        "proxy",
+        Is::Text,
+        "A proxy's URL, as env:NAME or file:PATH if it holds a password. Those of the environment are not used.",
+    ),
+    key("ca", Is::Text, "A PEM file of certificates that the endpoint's must come from, in place of the system's."),
+    key("client_cert", Is::Text, "A PEM file with our certificate, for endpoints that ask who we are."),
+    key("client_key", Is::Text, "A PEM file with its key."),
 ];
 
 pub(in crate::config) static SLACK: Shape = shape(
@@ -129,10 +141,10 @@ pub(in crate::config) static WEBHOOK: Shape = shape(
         required("url", Is::Text, "Where to."),
         required("secret", Is::Secrets, "Signs the body: env:NAME or file:PATH, or [new, old] while it is exchanged."),
         key("headers", Is::SecretMap, "More headers; each value is env:NAME or file:PATH."),
-        later("payload"),
-        later("fields"),
-        later("encoding"),
-        later("retry"),
+        key("payload", Is::Word(PAYLOADS), "full (default), or thin: what it is and whom it is about, nothing else."),
+        key("fields", Is::Texts, "The alert's fields that go along, such as [id, rule, lead.key]; no others do."),
+        key("encoding", Is::Word(ENCODINGS), "standard (default): type, timestamp, data; or cloudevents over HTTP."),
+        key("retry", Is::Word(RETRIES), "When what failed is tried again, until max_age. Default fast."),
     ],
 )
 .with(REACH);
@@ -148,3 +160,23 @@ pub(in crate::config) static LOG: Shape = shape(
 
 /// As [`LogFormat`](super::LogFormat) is written.
 pub(super) const LOG_FORMATS: &[&str] = &["text", "json"];
+
+/// All of an alert, or what [`fields::THIN_FIELDS`](super::fields::THIN_FIELDS) says.
+pub(super) const PAYLOADS: &[&str] = &["full", "thin"];
+
+/// As [`Encoding`](super::Encoding) is written.
+pub(super) const ENCODINGS: &[&str] = &["standard", "cloudevents"];
+
+/// As [`Schedule::ALL`](crate::core::backoff::Schedule::ALL) is written.
+pub(super) const RETRIES: &[&str] = &["fast", "standard", "svix"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::backoff::Schedule;
+
+    #[test]
+    fn the_names_of_schedules_are_their_own() {
+        assert_eq!(RETRIES, Schedule::ALL.map(Schedule::name));
+    }
+}

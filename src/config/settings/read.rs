@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::keys::{CONFIG_FILE, HTTP, LOG, LOG_FORMATS};
 use super::secrets::Surroundings;
-use super::{LogFormat, Settings, Start};
+use super::{LogFormat, Routing, Settings, SinkRoute, Start};
 use crate::config::fault::Faults;
 use crate::config::map::Map;
 use crate::config::rules::check_version;
@@ -41,7 +41,7 @@ pub(in crate::config) fn read_tree(
 ) -> Option<Settings> {
     check_version(root, faults);
     let map = View::top(root).map(faults, &CONFIG_FILE)?;
-    let mut reader = Reader { faults, around, in_needed_sink: false };
+    let mut reader = Reader { faults, around, file, in_needed_sink: false, routes: Vec::new() };
     let kafka = map.get("kafka").map(|view| reader.kafka(&view));
     let group = map.get("group").map(|view| reader.name(&view));
     let instance = reader.instance(&map);
@@ -59,6 +59,7 @@ pub(in crate::config) fn read_tree(
         usize::try_from(max_leads).ok()
     });
     let sinks = map.get("sinks").map(|view| reader.sinks(&view));
+    reader.check_rest(&map, map.get("sinks").map_or(map.place, |view| view.node.place));
     let http = map.get("http").map(|view| reader.http(&view));
     let log = map.get("log").map(|view| reader.log(&view));
     Some(Settings {
@@ -74,6 +75,7 @@ pub(in crate::config) fn read_tree(
         workers: optional(workers)?.unwrap_or(DEFAULT_WORKERS),
         max_leads: optional(max_leads)?.unwrap_or(limits::DEFAULT_MAX_LEADS),
         sinks: optional(sinks)?.unwrap_or_default(),
+        routing: Routing { sinks: reader.routes },
         http: optional(http)?.unwrap_or(Some(DEFAULT_LISTEN)),
         log: optional(log)?.unwrap_or(LogFormat::Text),
     })
@@ -88,8 +90,12 @@ pub(in crate::config) fn beside(file: &Path, path: &str) -> PathBuf {
 pub(super) struct Reader<'a> {
     pub faults: &'a mut Faults,
     pub around: &'a Surroundings<'a>,
+    /// Paths in it are relative to where it lies.
+    pub file: &'a Path,
     /// Whether it is at the one sink whose secrets are needed, if there is such.
     pub in_needed_sink: bool,
+    /// Of the sinks so far.
+    pub routes: Vec<SinkRoute>,
 }
 
 impl Reader<'_> {

@@ -279,6 +279,7 @@ fn settings(broker: &str, topics: Topics) -> Settings {
         workers: 1,
         max_leads: crate::core::limits::DEFAULT_MAX_LEADS,
         sinks: Vec::new(),
+        routing: Default::default(),
         http: None,
         log: LogFormat::Text,
     }

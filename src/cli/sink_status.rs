@@ -1,0 +1,220 @@
+//! `hotlead sink status` and `hotlead sink unblock`: what a sink's ledger says, and the wish that it be opened again.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rdkafka::Message;
+use serde::Serialize;
+
+use super::{exit, files, say};
+use crate::codec::ledger::{self, Entry, SinkState, Standing};
+use crate::config::settings::Settings;
+use crate::core::plain::plain;
+use crate::core::time::Timestamp;
+use crate::sink;
+use crate::source::{Begin, Probe, ProbeFault, Reader};
+use crate::telemetry::access::Right;
+use crate::telemetry::broker_log::BrokerLog;
+
+/// How long one answer of the brokers may take.
+const ASK: Duration = Duration::from_secs(10);
+
+/// What is known of a sink. Its JSON form is the output.
+#[derive(Debug, Serialize)]
+struct Status {
+    sink: String,
+    /// `open`, `blocked` or `disabled`.
+    standing: &'static str,
+    since: Option<Timestamp>,
+    /// The answer that led to it.
+    detail: Option<String>,
+    /// Records of the alert topic that are not done: unread, in memory, and markers of transactions.
+    waiting: u64,
+    /// Alerts that the ledger holds for later.
+    parked: u64,
+    oldest_parked: Option<Timestamp>,
+    next_attempt: Option<Timestamp>,
+    /// Terminal states that the ledger still has.
+    delivered: u64,
+    coalesced: u64,
+    superseded: u64,
+    suppressed: u64,
+    expired: u64,
+    dead_lettered: u64,
+}
+
+/// Prints what the ledgers of one or all sinks say, and answers with the exit code.
+pub fn status(config: &Path, id: Option<&str>, json: bool) -> u8 {
+    let mut text = String::new();
+    let all = each(config, id, |_, status| {
+        match (json, serde_json::to_string(status)) {
+            (true, Ok(line)) => text.push_str(&(line + "\n")),
+            _ => text.push_str(&words(status)),
+        }
+        Ok(())
+    });
+    // Who closed the pipe does not want to know.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    all.map_or_else(|code| code, |()| exit::DONE)
+}
+
+/// Asks that a sink be opened again, and answers with the exit code.
+pub fn unblock(config: &Path, id: &str) -> u8 {
+    let asked = each(config, Some(id), |settings, status| {
+        if status.standing == Standing::Open.name() {
+            say::line(format_args!("{id} is open: there is nothing to unblock"));
+            return Err(exit::NOT_SO);
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        sink::ledger::unblock(&settings.kafka, &settings.topics.ledger(id), now).map_err(|fault| {
+            say::line(fault);
+            exit::UNAVAILABLE
+        })?;
+        say::line(format_args!(
+            "{id} was {} and is opened again by the instances that run, or at the next start; its queue goes out, \
+             what is older than max_age to the dead-letter topic",
+            status.standing
+        ));
+        Ok(())
+    });
+    asked.map_or_else(|code| code, |()| exit::DONE)
+}
+
+/// Reads the ledgers, one after the other.
+fn each(config: &Path, id: Option<&str>, mut then: impl FnMut(&Settings, &Status) -> Result<(), u8>) -> Result<(), u8> {
+    let sinks = files::sinks(config, id)?;
+    let settings = files::settings_for_reading(config)?;
+    for sink in sinks {
+        let status = read(&settings, &sink).map_err(|(code, fault)| {
+            say::line(fault);
+            code
+        })?;
+        then(&settings, &status)?;
+    }
+    Ok(())
+}
+
+fn read(settings: &Settings, sink: &str) -> Result<Status, (u8, String)> {
+    let away = |fault: ProbeFault| match fault {
+        ProbeFault::Config(_) => (exit::CONFIG, fault.to_string()),
+        _ => (exit::UNAVAILABLE, fault.to_string()),
+    };
+    let topic = settings.topics.ledger(sink);
+    let group = format!("{}.{sink}", settings.group);
+    let opened = Reader::open(&settings.kafka, &format!("{group}.status"), &topic, Begin::Beginning).map_err(away)?;
+    let missing = || (exit::UNAVAILABLE, format!("topic {topic} does not exist (`hotlead run` creates it)"));
+    let mut reader = opened.ok_or_else(missing)?;
+    let mut newest = BTreeMap::new();
+    while !reader.at_end() {
+        let Some(message) = reader.next(Duration::from_millis(100)).map_err(away)? else {
+            continue;
+        };
+        let place = (message.partition(), message.key().unwrap_or_default().to_vec());
+        let entry = ledger::read(message.payload());
+        let entry =
+            entry.map_err(|fault| (exit::SOFTWARE, format!("{topic}/{}@{}: {fault}", place.0, message.offset())))?;
+        match entry {
+            // The alerts themselves are not shown.
+            Some(Entry::Parked(mut parked)) => {
+                parked.alert = ledger::Payload::default();
+                newest.insert(place, Entry::Parked(parked));
+            }
+            Some(entry) => drop(newest.insert(place, entry)),
+            None => drop(newest.remove(&place)),
+        }
+    }
+    let probe = Probe::new(&settings.kafka, &group, BrokerLog::default()).map_err(away)?;
+    let alerts = &settings.topics.alerts;
+    let partitions = probe.partitions(alerts, Right::Read, ASK).map_err(away)?.unwrap_or(0);
+    let waiting = if partitions > 0 { probe.lag(alerts, partitions, ASK).map_err(away)? } else { 0 };
+    Ok(Status::of(sink, waiting, newest.into_values()))
+}
+
+impl Status {
+    fn of(sink: &str, waiting: u64, entries: impl Iterator<Item = Entry>) -> Self {
+        let mut status = Self {
+            sink: sink.to_owned(),
+            standing: Standing::Open.name(),
+            since: None,
+            detail: None,
+            waiting,
+            parked: 0,
+            oldest_parked: None,
+            next_attempt: None,
+            delivered: 0,
+            coalesced: 0,
+            superseded: 0,
+            suppressed: 0,
+            expired: 0,
+            dead_lettered: 0,
+        };
+        // Each owner writes it to its partitions: the newest word counts.
+        let mut state: Option<SinkState> = None;
+        let mut unblocked = None;
+        for entry in entries {
+            match entry {
+                Entry::Parked(parked) => {
+                    status.parked += 1;
+                    let earlier = |known: Option<Timestamp>, new| Some(known.map_or(new, |known| known.min(new)));
+                    status.oldest_parked = earlier(status.oldest_parked, parked.time);
+                    status.next_attempt = earlier(status.next_attempt, parked.next_at);
+                }
+                Entry::Ended(ended) => *status.number(ended.outcome) += 1,
+                Entry::Sink(new) if state.as_ref().is_none_or(|known| known.since <= new.since) => state = Some(new),
+                Entry::Sink(_) => {}
+                Entry::Unblock { time } => unblocked = unblocked.max(Some(time)),
+            }
+        }
+        if let Some(SinkState { standing, since, detail, .. }) = state
+            && (standing == Standing::Open || unblocked.is_none_or(|asked| asked < since))
+        {
+            status.standing = standing.name();
+            status.since = Some(since);
+            status.detail = Some(detail).filter(|detail| !detail.is_empty());
+        }
+        status
+    }
+
+    fn number(&mut self, outcome: ledger::Outcome) -> &mut u64 {
+        use ledger::Outcome;
+        match outcome {
+            Outcome::Delivered => &mut self.delivered,
+            Outcome::Coalesced => &mut self.coalesced,
+            Outcome::Superseded => &mut self.superseded,
+            Outcome::Suppressed => &mut self.suppressed,
+            Outcome::Expired => &mut self.expired,
+            Outcome::DeadLettered => &mut self.dead_lettered,
+        }
+    }
+}
+
+/// A sink's status for people.
+fn words(status: &Status) -> String {
+    let mut text = format!("{}  {}", status.sink, status.standing);
+    if let Some(since) = status.since {
+        let _ = write!(text, " since {since}");
+    }
+    if let Some(detail) = &status.detail {
+        let _ = write!(text, ": {}", plain(detail));
+    }
+    let _ = write!(text, "\n  waiting {}  parked {}", status.waiting, status.parked);
+    if let (Some(oldest), Some(next)) = (status.oldest_parked, status.next_attempt) {
+        let _ = write!(text, " (the oldest of {oldest}, next attempt {next})");
+    }
+    let _ = write!(text, "\n  delivered {}  dead-lettered {}", status.delivered, status.dead_lettered);
+    let others = [
+        ("coalesced", status.coalesced),
+        ("superseded", status.superseded),
+        ("suppressed", status.suppressed),
+        ("expired", status.expired),
+    ];
+    for (name, number) in others.iter().filter(|(_, number)| *number > 0) {
+        let _ = write!(text, "  {name} {number}");
+    }
+    text.push('\n');
+    text
+}

@@ -1,0 +1,154 @@
+//! One assigned partition of a sink: its records in memory, in a lane per lead, and how far it is done.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::job::{Epoch, Kept, Takeover};
+use crate::codec::ledger::Tries;
+use crate::core::ids::{NextOffset, Offset};
+use crate::core::offsets::OffsetTracker;
+use crate::core::time::{Span, Timestamp};
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Behind another alert of its lead.
+    Queued,
+    /// To be sent as soon as the endpoint takes it.
+    Ready,
+    /// To be tried again at its time.
+    Waiting,
+    /// Being sent.
+    InFlight,
+    /// Its end is known and being recorded.
+    Ending,
+}
+
+/// What holds a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// The partition's offset: it would be read again.
+    Offset,
+    /// It is on its way to the ledger, and the offset counts as free.
+    Parking,
+    /// The ledger.
+    Ledger,
+}
+
+/// A record in memory, and what happened to it so far.
+#[derive(Debug)]
+pub(super) struct Item<R> {
+    pub(super) record: Arc<R>,
+    pub(super) lane: Arc<[u8]>,
+    pub(super) time: Timestamp,
+    pub(super) state: State,
+    pub(super) held: Held,
+    /// Whether it takes one of the places for attempts.
+    pub(super) has_place: bool,
+    /// All pauses between its attempts so far.
+    pub(super) paused: Span,
+    /// When it is tried again.
+    pub(super) next_at: Timestamp,
+    pub(super) tries: Tries,
+}
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub(super) struct Lane<R> {
+    pub(super) epoch: Epoch,
+    pub(super) tracker: OffsetTracker,
+    pub(super) items: BTreeMap<Offset, Item<R>>,
+    pub(super) paused: bool,
+    pub(super) revoking: bool,
+    leads: BTreeMap<Arc<[u8]>, VecDeque<Offset>>,
+    base: NextOffset,
+    settled: BTreeSet<Offset>,
+}
+
+impl<R> Lane<R> {
+    /// As the former owner left it. The heads of lanes are not awake yet: see [`Self::heads`].
+    pub(super) fn new(takeover: Takeover<R>) -> Self {
+        let mut own = Self {
+            epoch: takeover.epoch,
+            tracker: OffsetTracker::default(),
+            items: BTreeMap::new(),
+            paused: false,
+            revoking: false,
+            leads: BTreeMap::new(),
+            base: takeover.next,
+            settled: takeover.settled.into_iter().collect(),
+        };
+        for Kept { offset, key, time, next_at, tries, record } in takeover.parked {
+            let item = own.enqueue(offset, &key, time, record);
+            item.held = Held::Ledger;
+            item.tries = tries;
+            item.next_at = next_at;
+        }
+        own
+    }
+
+    /// The first of each lane.
+    pub(super) fn heads(&self) -> impl Iterator<Item = Offset> {
+        self.leads.values().filter_map(|queue| queue.front().copied())
+    }
+
+    /// Whether a record that was read is new; one that the ledger knows is only passed over.
+    pub(super) fn is_new(&mut self, offset: Offset) -> bool {
+        if self.revoking || !self.tracker.admit(offset) {
+            return false;
+        }
+        let known = self.settled.remove(&offset) || self.items.contains_key(&offset);
+        if known {
+            self.tracker.done(offset);
+        }
+        !known
+    }
+
+    /// Puts a record behind the others of its lead, queued.
+    pub(super) fn enqueue(&mut self, offset: Offset, key: &[u8], time: Timestamp, record: R) -> &mut Item<R> {
+        let lane: Arc<[u8]> = match self.leads.get_key_value(key) {
+            Some((lane, _)) => lane.clone(),
+            None => key.into(),
+        };
+        self.leads.entry(lane.clone()).or_default().push_back(offset);
+        self.items.entry(offset).or_insert(Item {
+            record: Arc::new(record),
+            lane,
+            time,
+            state: State::Queued,
+            held: Held::Offset,
+            has_place: false,
+            paused: Span::ZERO,
+            next_at: time,
+            tries: Tries::default(),
+        })
+    }
+
+    /// The lane that a record is in, in order.
+    pub(super) fn lane_of(&self, offset: Offset) -> impl Iterator<Item = Offset> {
+        let queue = self.items.get(&offset).and_then(|item| self.leads.get(&item.lane));
+        queue.into_iter().flatten().copied()
+    }
+
+    /// Takes the head of a lane out; gives it and who is the head now.
+    pub(super) fn remove(&mut self, offset: Offset) -> Option<(Item<R>, Option<Offset>)> {
+        let item = self.items.remove(&offset)?;
+        let queue = self.leads.get_mut(&item.lane)?;
+        queue.pop_front(); // only the head of a lane is ever under way
+        let next = queue.front().copied();
+        if next.is_none() {
+            self.leads.remove(&item.lane);
+        }
+        Some((item, next))
+    }
+
+    /// Where it began.
+    pub(super) fn base(&self) -> NextOffset {
+        self.base
+    }
+
+    /// How far it may be committed.
+    pub(super) fn committable(&self) -> NextOffset {
+        self.tracker.committable().unwrap_or(self.base).max(self.base)
+    }
+}

@@ -1,0 +1,74 @@
+//! Ledger records that an earlier version wrote: they must always read, and say the same.
+//!
+//! A folder for each version of the format. `HOTLEAD_NEW_FIXTURES=1` writes those of the present version; what is released
+//! is never written again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hotlead::codec::ledger::{self, Bytes, Ended, Entry, Outcome, Parked, Payload, SinkState, Standing, Tries};
+use hotlead::core::time::Timestamp;
+
+fn folder(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/ledger/v{version}"))
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_341_734_000 + seconds * 1_000)
+}
+
+/// One of each kind, with all that it can say.
+fn samples() -> Vec<(&'static str, Entry)> {
+    let tries = Tries {
+        attempts: 4,
+        refusals: 1,
+        first_failed: Some(at(2)),
+        last_status: Some(503),
+        detail: "status 503".to_owned(),
+    };
+    let bytes = |text: &[u8]| Some(Bytes(text.to_vec()));
+    let alert = Payload {
+        key: bytes(b"u1"),
+        value: bytes(br#"{"id":"0123456789abcdef0123456789abcdef"}"#),
+        headers: vec![
+            ("ce_id".into(), bytes(b"0123456789abcdef0123456789abcdef")),
+            ("raw".into(), bytes(b"\xff\xfe")),
+            ("none".into(), None),
+        ],
+    };
+    let parked = Parked { offset: 7, time: at(0), next_at: at(66), tries: tries.clone(), alert };
+    let delivered = Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, tries: Tries::default() };
+    let reason = Some("exhausted".to_owned());
+    let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, tries };
+    let sink = SinkState {
+        standing: Standing::Disabled,
+        since: at(3),
+        endpoint: "0123456789abcdef".to_owned(),
+        detail: "status 410".to_owned(),
+    };
+    vec![
+        ("parked", Entry::Parked(parked)),
+        ("delivered", Entry::Ended(delivered)),
+        ("dead_lettered", Entry::Ended(given_up)),
+        ("sink", Entry::Sink(sink)),
+        ("unblock", Entry::Unblock { time: at(9) }),
+    ]
+}
+
+#[test]
+fn every_version_of_a_ledger_record_still_reads() {
+    let write = std::env::var_os("HOTLEAD_NEW_FIXTURES").is_some();
+    for (name, entry) in samples() {
+        for version in 1..=ledger::VERSION {
+            let file = folder(version).join(format!("{name}.json"));
+            if write && version == ledger::VERSION {
+                fs::write(&file, ledger::write(&entry)).expect("a writable folder");
+            }
+            let bytes = fs::read(&file).unwrap_or_else(|fault| panic!("{}: {fault}", file.display()));
+            assert_eq!(ledger::read(Some(&bytes)), Ok(Some(entry.clone())), "v{version} {name}");
+            if version == ledger::VERSION {
+                assert_eq!(ledger::write(&entry), bytes, "{name} is still written like this");
+            }
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The program killed and paused at the worst moments, on a real broker: nothing is lost, and what is repeated has its id.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hotlead::codec::ledger::{self, Entry, Outcome};
+use hotlead::core::time::Timestamp;
+
+use super::broker::{alert, committed_by};
+use super::receiver::{Receiver, SECRET};
+use crate::kafka::{Outgoing, broker, unique};
+use crate::supervise::{Supervised, wait_for};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+const RULES: &str = "version: 1
+signals: { demo_request: { on: track, name: Demo Requested } }
+rules: [ { id: demo-requested, when: { signal: demo_request } } ]
+";
+
+/// A deployment with one webhook sink, `crm`, and one partition.
+struct Deployment {
+    name: String,
+    url: String,
+}
+
+impl Deployment {
+    fn new(name: &str, receiver: &Receiver) -> Self {
+        let name = unique(name);
+        broker().create_topic(&format!("{name}.events"), 1, &[]);
+        Self { name, url: receiver.url() }
+    }
+
+    /// A process that is running, with its partition.
+    fn start(&self, instance: &str) -> Supervised {
+        let process = self.begin(instance);
+        // The sink's, not the worker's.
+        let assigned = |line: &str| line.contains("partitions assigned") && line.contains("parked=");
+        wait_for("its partition", DEADLINE, || process.log().lines().any(assigned).then_some(()));
+        process
+    }
+
+    fn begin(&self, instance: &str) -> Supervised {
+        let (name, url, brokers) = (&self.name, &self.url, broker().bootstrap());
+        let mut process = Supervised::new("sink", |folder| {
+            let write = |file: &str, text: &str| {
+                let path = folder.join(file);
+                fs::write(&path, text).expect("a writable folder");
+                path.display().to_string()
+            };
+            write("rules.yaml", RULES);
+            let secret = write("secret", SECRET);
+            let config = format!(
+                "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
+                 heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: {instance}\nstart: earliest\n\
+                 topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
+                 http: off\nsinks:\n  - id: crm\n    start: earliest\n    webhook: {{ url: '{url}', secret: \
+                 'file:{secret}', allow_http: true, allow_networks: [127.0.0.0/8], timeout: 60s }}\n"
+            );
+            let config = write("hotlead.yaml", &config);
+            [env!("CARGO_BIN_EXE_hotlead"), "run", "--config", &config].map(str::to_owned).to_vec()
+        });
+        process.start();
+        process
+    }
+
+    fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.name)
+    }
+
+    fn publish(&self, alerts: impl IntoIterator<Item = Outgoing>) {
+        broker().produce(&self.topic("hotlead.alerts"), alerts);
+    }
+
+    fn commits_to(&self, offset: i64) {
+        let (group, topic) = (format!("{}.crm", self.name), self.topic("hotlead.alerts"));
+        wait_for(&format!("a commit of {offset}"), DEADLINE, || {
+            (committed_by(broker(), &group, &topic) == offset).then_some(())
+        });
+    }
+
+    /// What the ledger says of an alert.
+    fn says(&self, number: u128) -> Option<Entry> {
+        let records = broker().consume_visible(&self.topic("hotlead.delivery.crm"));
+        let id = format!("{number:032x}").into_bytes();
+        let newest = records.into_iter().rfind(|record| record.key.as_ref() == Some(&id))?;
+        ledger::read(newest.value.as_deref()).expect("a record of ours")
+    }
+
+    fn is_delivered(&self, number: u128) -> bool {
+        matches!(self.says(number), Some(Entry::Ended(ended)) if ended.outcome == Outcome::Delivered)
+    }
+}
+
+/// Blocks a receiver's answer until the flag is up.
+fn hold(released: &AtomicBool) {
+    tokio::task::block_in_place(|| {
+        wait_for("the release", DEADLINE, || released.load(Ordering::Relaxed).then_some(()));
+    });
+}
+
+fn requests(receiver: &Receiver, lead: &str) -> Vec<String> {
+    let of_lead = |request: &&super::receiver::Request| request.lead() == lead;
+    receiver.seen().iter().filter(of_lead).map(|request| request.header("webhook-id").to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_acceptance_and_record_it_sends_the_same_id_again_and_loses_nothing() {
+    let (released, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (release, ask) = (released.clone(), asked.clone());
+    let crm = Receiver::start(move |request| {
+        // It takes the alert, and its answer does not get through.
+        if request.lead() == "a" && !ask.swap(true, Ordering::Relaxed) {
+            hold(&release);
+        }
+        (200, "")
+    });
+    let crm = crm.await;
+    tokio::task::block_in_place(|| {
+        let deployment = Deployment::new("killed", &crm);
+        let mut process = deployment.start("a");
+        deployment.publish([alert(1, "a"), alert(2, "a"), alert(3, "b")]);
+        wait_for("the other lead", DEADLINE, || deployment.is_delivered(3).then_some(()));
+        wait_for("the request", DEADLINE, || asked.load(Ordering::Relaxed).then_some(()));
+        deployment.commits_to(0);
+        process.signal("KILL");
+        released.store(true, Ordering::Relaxed);
+        let _again = deployment.start("a");
+        deployment.commits_to(3);
+        let id = |number: u128| format!("{number:032x}");
+        assert_eq!(requests(&crm, "a"), [id(1), id(1), id(2)], "the same id, then the next");
+        assert_eq!(requests(&crm, "b"), [id(3)], "what the ledger knows is not sent again");
+        assert!(deployment.is_delivered(1) && deployment.is_delivered(2));
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_parked_frees_the_offset_and_goes_out_after_a_restart() {
+    let well = Arc::new(AtomicBool::new(false));
+    let is_well = well.clone();
+    let crm = Receiver::start(move |request| match request.lead().as_str() {
+        "bad" if !is_well.load(Ordering::Relaxed) => (503, "retry-after: 3000"),
+        _ => (200, ""),
+    });
+    let crm = crm.await;
+    tokio::task::block_in_place(|| {
+        let deployment = Deployment::new("parked", &crm);
+        let mut process = deployment.start("a");
+        deployment.publish([alert(1, "bad"), alert(2, "bad"), alert(3, "b")]);
+        deployment.commits_to(3);
+        let mut parked = vec![];
+        for number in [1, 2] {
+            let Some(Entry::Parked(entry)) = deployment.says(number) else { panic!("{:?}", deployment.says(number)) };
+            parked.push(entry);
+        }
+        assert_eq!((parked[0].tries.attempts, parked[1].tries.attempts), (1, 0), "the second waits behind the first");
+        process.signal("KILL");
+        // The test does not wait for the fifty minutes.
+        parked[0].next_at = Timestamp::from_millis(0);
+        let value = ledger::write(&Entry::Parked(parked.remove(0)));
+        let key = format!("{:032x}", 1);
+        let again = Outgoing { partition: Some(0), ..Outgoing::new(key, value) };
+        broker().produce(&deployment.topic("hotlead.delivery.crm"), [again]);
+        well.store(true, Ordering::Relaxed);
+        let mut process = deployment.start("a");
+        wait_for("both", DEADLINE, || (deployment.is_delivered(1) && deployment.is_delivered(2)).then_some(()));
+        let ids: Vec<_> = requests(&crm, "bad");
+        assert_eq!(ids, [1, 1, 2].map(|number: u128| format!("{number:032x}")));
+        process.tell("TERM");
+        assert_eq!(process.ended(), 0, "{}", process.log());
+    });
+}
+
+/// Goal: an instance that was paused and lost its partition changes nothing when it wakes up. Method: it is paused while
+/// its request is under way; another instance delivers; then the request fails, and it would park the alert.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paused_instances_late_record_never_wins() {
+    let (released, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (release, ask) = (released.clone(), asked.clone());
+    let crm = Receiver::start(move |_| {
+        if ask.swap(true, Ordering::Relaxed) {
+            return (200, "");
+        }
+        hold(&release);
+        (503, "retry-after: 3000")
+    });
+    let crm = crm.await;
+    tokio::task::block_in_place(|| {
+        let deployment = Deployment::new("zombie", &crm);
+        let mut zombie = deployment.start("a");
+        deployment.publish([alert(1, "a")]);
+        wait_for("the request", DEADLINE, || asked.load(Ordering::Relaxed).then_some(()));
+        zombie.tell("STOP");
+        let _owner = deployment.start("b");
+        deployment.commits_to(1);
+        assert!(deployment.is_delivered(1));
+        zombie.tell("CONT");
+        released.store(true, Ordering::Relaxed);
+        wait_for("the zombie's answer", DEADLINE, || zombie.log().contains("attempt failed").then_some(()));
+        // Its partition goes back and forth once more: whatever it wanted to write is written, or never will be.
+        deployment.publish([alert(2, "a")]);
+        deployment.commits_to(2);
+        assert!(deployment.is_delivered(1), "{:?}", deployment.says(1));
+        assert_eq!(requests(&crm, "a").len(), 3, "the zombie's, the owner's, and the second alert's");
+    });
+}
+
+/// Goal: an operator sees that an endpoint is disabled, and that stays so through a restart; opens it, and the queue goes
+/// out. Method: the program's own commands, beside the running instance.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_endpoint_keeps_its_queue_until_an_operator_opens_it() {
+    let gone = Arc::new(AtomicBool::new(true));
+    let is_gone = gone.clone();
+    let crm = Receiver::start(move |_| (if is_gone.load(Ordering::Relaxed) { 410 } else { 200 }, "")).await;
+    tokio::task::block_in_place(|| {
+        let deployment = Deployment::new("gone", &crm);
+        let mut process = deployment.start("a");
+        deployment.publish([alert(1, "a"), alert(2, "b")]);
+        let status = || sink(&process, &["status", "crm", "--json"]);
+        let told = |status: &(i32, String)| serde_json::from_str::<serde_json::Value>(&status.1).expect("one object");
+        let disabled = wait_for("disabled", DEADLINE, || {
+            let told = told(&status());
+            (told["standing"] == "disabled").then_some(told)
+        });
+        assert_eq!(
+            (&disabled["sink"], &disabled["waiting"], &disabled["delivered"]),
+            (&"crm".into(), &2.into(), &0.into())
+        );
+        let asked = crm.seen().len();
+        process.signal("KILL");
+        process.start();
+        wait_for("a second life", DEADLINE, || (process.log().matches("parked=").count() == 2).then_some(()));
+        gone.store(false, Ordering::Relaxed);
+        assert_eq!(crm.seen().len(), asked, "nothing is sent to it");
+        assert_eq!(sink(&process, &["status", "nobody"]).0, 78);
+        assert_eq!(sink(&process, &["unblock", "crm"]).0, 0);
+        deployment.commits_to(2);
+        wait_for("open", DEADLINE, || {
+            let told = told(&sink(&process, &["status", "--json"]));
+            (told["standing"] == "open" && told["delivered"] == 2 && told["waiting"] == 0).then_some(())
+        });
+        assert_eq!(sink(&process, &["unblock", "crm"]).0, 1, "nothing to unblock");
+    });
+}
+
+/// Runs `hotlead sink …` on a process's config file: exit code and output.
+fn sink(process: &Supervised, arguments: &[&str]) -> (i32, String) {
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_hotlead"))
+        .arg("sink")
+        .args(arguments)
+        .args(["--config", "hotlead.yaml"])
+        .current_dir(process.folder())
+        .output()
+        .expect("it runs");
+    (ran.status.code().unwrap_or(-1), String::from_utf8_lossy(&ran.stdout).into_owned())
+}
