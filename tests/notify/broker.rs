@@ -1,13 +1,13 @@
 //! Deliveries on a real broker: what is read, what is committed and when, and what a restart repeats.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use hotlead::config::settings::{Settings, SinkRoute, Start, Takes};
 use hotlead::core::spec::{Matcher, Scalar, Test};
 use hotlead::core::time::Timestamp;
-use hotlead::notify::{self, Unobserved, sample};
+use hotlead::notify::{self, AttemptResult, Counts, Ending, Observer, Reason, Unobserved, sample};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -46,6 +46,30 @@ pub fn committed_by(broker: &Broker, group: &str, topic: &str) -> i64 {
     }
 }
 
+/// Adds up what is told of one sink.
+#[derive(Default)]
+struct Tally(Mutex<(Counts, Vec<Ending>)>);
+
+impl Tally {
+    fn of(&self, sink: &str) -> Option<MutexGuard<'_, (Counts, Vec<Ending>)>> {
+        (sink == "crm").then(|| self.0.lock().expect("not poisoned"))
+    }
+}
+
+impl Observer for Tally {
+    fn attempted(&self, _: &str, _: AttemptResult) {}
+    fn accepted(&self, _: &str, _: Duration) {}
+    fn ended(&self, sink: &str, ending: Ending) {
+        self.of(sink).into_iter().for_each(|mut tally| tally.1.push(ending));
+    }
+    fn expired(&self, _: &str, _: u64) {}
+    fn assigned(&self, _: &str) {}
+    fn counted(&self, sink: &str, counts: Counts) {
+        self.of(sink).into_iter().for_each(|mut tally| tally.0 = counts);
+    }
+    fn shut(&self, _: &str, _: bool) {}
+}
+
 fn create_topics(broker: &Broker, settings: &Settings) {
     broker.create_topic(&settings.topics.alerts, 1, &[]);
     broker.create_topic(&settings.topics.dead_letter, 1, &[]);
@@ -71,7 +95,8 @@ async fn alerts_reach_every_sink_and_are_committed_when_their_outcome_is_known()
         create_topics(broker, &settings);
         broker.produce(&settings.topics.alerts, [alert(1, "a"), alert(2, "late"), alert(3, "bad"), alert(4, "b")]);
     });
-    let running = notify::start(&settings, Arc::new(Unobserved)).expect("it starts");
+    let tally = Arc::new(Tally::default());
+    let running = notify::start(&settings, tally.clone()).expect("it starts");
     tokio::task::block_in_place(|| {
         wait_for("slack", DEADLINE, || (slack.seen().len() == 4).then_some(()));
         wait_for("slack's commit", DEADLINE, || (committed(broker, &settings, "sdr") == 4).then_some(()));
@@ -90,6 +115,11 @@ async fn alerts_reach_every_sink_and_are_committed_when_their_outcome_is_known()
     let ids: Vec<_> =
         crm.seen().iter().filter(|r| r.lead() == "late").map(|r| r.header("webhook-id").to_owned()).collect();
     assert!(ids.len() >= 2 && ids.iter().all(|id| *id == format!("{:032x}", 2)), "{ids:?}");
+    let told = || tally.of("crm").map(|tally| (tally.0, tally.1.len())).expect("of crm");
+    let all = (Counts { consumed: 4, ended: 4, ..Counts::default() }, 4);
+    tokio::task::block_in_place(|| wait_for("the sums", DEADLINE, || (told() == all).then_some(())));
+    let given_up = |ending: &&Ending| **ending == Ending::GivenUp(Reason::Message);
+    assert_eq!(tally.of("crm").expect("of crm").1.iter().filter(given_up).count(), 1);
     running.stop().await;
 }
 
