@@ -24,6 +24,7 @@ mod reason;
 pub mod refusal;
 pub mod rule;
 pub mod score;
+mod slot;
 mod snapshot;
 pub mod spec;
 pub mod stored;
