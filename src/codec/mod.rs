@@ -33,6 +33,7 @@ mod format;
 mod guess;
 pub mod ledger;
 pub mod line;
+pub mod ops;
 mod plan;
 mod scan;
 pub mod schema;

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ops::Notice;
 use crate::core::alert::Alert;
 use crate::core::event::Kind;
 
@@ -18,6 +19,11 @@ pub fn alert() -> Schema {
 /// The schema of hotlead's own event, `schemas/event/v1.json`.
 pub fn event() -> Schema {
     schema_for!(OwnEvent)
+}
+
+/// The schema of what operators have to know, `schemas/ops/v1.json`.
+pub fn ops() -> Schema {
+    schema_for!(Notice)
 }
 
 /// Any JSON members.
@@ -113,7 +119,7 @@ mod tests {
     /// A name in `schemas/`, and the schema of its newest version.
     type Named = (&'static str, fn() -> Schema);
 
-    const SCHEMAS: [Named; 2] = [("alert", alert), ("event", event)];
+    const SCHEMAS: [Named; 3] = [("alert", alert), ("event", event), ("ops", ops)];
 
     /// `HOTLEAD_UPDATE=1` writes the files anew; look at the difference before you commit it.
     #[test]

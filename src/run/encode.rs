@@ -1,5 +1,6 @@
 //! Outputs to records.
 
+use crate::codec::ops::Notice;
 use crate::codec::{self, DeadLetter};
 use crate::core::alert::Alert;
 use crate::sink::{Outgoing, Target};
@@ -15,6 +16,12 @@ pub(super) fn alert(alert: &Alert, group: &str) -> Outgoing {
         value: Some(record.value),
         headers: record.headers.map(header).into(),
     }
+}
+
+/// What operators have to know.
+pub(super) fn notice(notice: &Notice, group: &str) -> Outgoing {
+    let (key, value) = notice.record(group);
+    Outgoing { target: Target::Ops, key: Some(key), value: Some(value), headers: Vec::new() }
 }
 
 /// A record that could not be read: as it came, with the reason. A value larger than `max_value` bytes is left out.

@@ -24,6 +24,10 @@ pub(super) struct Round {
     times: Vec<Option<Timestamp>>,
     bytes: usize,
     first_alert: Option<Instant>,
+    /// How many of the records are for operators.
+    notices: usize,
+    /// Records that were gone before they were read.
+    lost: u64,
 }
 
 impl Round {
@@ -41,6 +45,14 @@ impl Round {
         self.records.push(record);
     }
 
+    /// Records that were gone before they were read: what operators get to know of it, and how many.
+    pub(super) fn offsets_lost(&mut self, record: Outgoing, count: u64) {
+        self.bytes += record.size();
+        self.records.push(record);
+        self.notices += 1;
+        self.lost += count;
+    }
+
     /// After each batch: alerts wait from now on.
     pub(super) fn note_time(&mut self, now: Instant) {
         if !self.alerts.is_empty() && self.first_alert.is_none() {
@@ -53,11 +65,15 @@ impl Round {
     }
 
     pub(super) fn dead_letters(&self) -> usize {
-        self.records.len() - self.alerts.len()
+        self.records.len() - self.alerts.len() - self.notices
     }
 
     pub(super) fn alerts(&self) -> usize {
         self.alerts.len()
+    }
+
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -76,6 +92,8 @@ impl Round {
         self.records.clear();
         self.bytes = 0;
         self.first_alert = None;
+        self.notices = 0;
+        self.lost = 0;
         (self.alerts.drain(..), self.times.drain(..))
     }
 
@@ -172,5 +190,17 @@ mod tests {
         let value = Some(vec![0; MAX_ROUND_BYTES]);
         round.dead_letter(Outgoing { value, ..record() });
         assert!(round.is_full(), "by its bytes");
+    }
+
+    #[test]
+    fn what_operators_get_to_know_is_no_dead_letter() {
+        let mut round = Round::default();
+        round.dead_letter(record());
+        round.offsets_lost(Outgoing { target: Target::Ops, ..record() }, 5);
+        assert_eq!((round.records().len(), round.dead_letters(), round.lost()), (2, 1, 5));
+        round.clear();
+        assert_eq!((round.records().len(), round.dead_letters(), round.lost()), (0, 0, 0));
+        round.offsets_lost(Outgoing { target: Target::Ops, ..record() }, 5);
+        assert!(!round.is_empty() && round.dead_letters() == 0);
     }
 }

@@ -1,6 +1,7 @@
 //! One worker: a thread that owns its group member, its lanes and its outbox, and turns records into committed rounds.
 
 mod assignment;
+mod fault;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +12,7 @@ use super::detect::Detector;
 use super::lane::{Kept, Lanes};
 use super::restore::{self, Done, Restore};
 use super::round::{Pace, Round};
-use super::{Mode, RunError, Shared, now_ms};
+use super::{Mode, RunError, Shared, encode, now_ms};
 use crate::codec::{self, feedback::Feedback};
 use crate::config::settings::Settings;
 use crate::core::engine::Engine;
@@ -208,35 +209,6 @@ impl Worker {
         }
     }
 
-    /// What the consumer has to say about a partition.
-    fn fault(&mut self, partition: Partition, code: RDKafkaErrorCode) -> Result<(), RunError> {
-        let Some(lane) = self.lanes.get_mut(partition) else {
-            return Ok(());
-        };
-        if let Some(denied) = self.member.denied(code) {
-            return Err(self.source(denied));
-        }
-        let topic = &self.shared.settings.topics.events;
-        if code != RDKafkaErrorCode::AutoOffsetReset {
-            let text = format!("{topic}/{partition}: {code}");
-            self.shared.log.fault(code as i32, &text);
-            return Ok(());
-        }
-        let wanted = lane.next();
-        loop {
-            match self.member.ends(partition) {
-                Ok((earliest, _)) => {
-                    OffsetsLost { topic, partition, wanted, earliest }.tell(&self.shared.hooks.metrics);
-                    lane.resume_at(earliest);
-                    // Fetching has ended for this partition, so it has to be assigned anew.
-                    return self.restart(&[(partition, earliest)]);
-                }
-                Err(SourceError::Away(_)) if !self.shared.hooks.stop.is_told() => {}
-                Err(error) => return Err(self.source(error)),
-            }
-        }
-    }
-
     /// Commits the round if there is anything to commit. An aborted one is undone, to be read again.
     fn commit(&mut self) -> Result<(), RunError> {
         if self.round.is_empty() && !self.lanes.have_moved() {
@@ -300,7 +272,13 @@ impl Worker {
         let took = started.elapsed();
         self.lanes.commit();
         self.labels.add(&mut self.detector.tally);
-        Committed { took, alerts: self.round.alerts(), dead_letters: self.round.dead_letters() }.tell(metrics);
+        Committed {
+            took,
+            alerts: self.round.alerts(),
+            dead_letters: self.round.dead_letters(),
+            offsets_lost: self.round.lost(),
+        }
+        .tell(metrics);
         let now = now_ms();
         let (alerts, times) = self.round.take_committed();
         for time in times.flatten() {

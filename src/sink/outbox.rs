@@ -140,6 +140,7 @@ pub struct Outbox {
     transactional_id: Option<String>,
     alerts: String,
     dead_letters: String,
+    ops: String,
     state: String,
     give_up: Box<dyn Fn() -> bool + Send>,
 }
@@ -184,6 +185,7 @@ impl Outbox {
             },
             alerts: topics.alerts.clone(),
             dead_letters: topics.dead_letter.clone(),
+            ops: topics.ops.clone(),
             state: topics.state.clone(),
             give_up: Box::new(give_up),
         };
@@ -253,6 +255,7 @@ impl Outbox {
             let topic = match record.target {
                 Target::Alerts => &self.alerts,
                 Target::DeadLetters => &self.dead_letters,
+                Target::Ops => &self.ops,
             };
             self.enqueue(|| {
                 let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());

@@ -7,6 +7,8 @@ pub enum Target {
     Alerts,
     /// The dead-letter topic.
     DeadLetters,
+    /// The ops topic.
+    Ops,
 }
 
 /// A record to be published; the partition follows from the key, by Java's hash.

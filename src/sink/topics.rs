@@ -43,7 +43,9 @@ impl TopicSpec {
         let mut dead_letter = kept(30);
         // Whatever came in must go out, with a few headers more and perhaps compressed less well.
         dead_letter.push(("max.message.bytes", MAX_SENT_RECORD.to_string()));
-        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter)]
+        // Few records, and their readers want them in order.
+        let ops = Self { partitions: 1, ..spec(&topics.ops, kept(30)) };
+        vec![spec(&topics.alerts, kept(7)), spec(&topics.dead_letter, dead_letter), ops]
     }
 
     /// The topics that hold what is remembered of leads and said about them: partition by partition like the events.
@@ -203,11 +205,13 @@ mod tests {
         let missing: Vec<_> = specs.into_iter().map(|spec| Missing { spec, reason: reason.clone() }).collect();
         #[rustfmt::skip]
         assert_eq!(instructions("k1:9092,k2:9092", &missing), "\
-topics hotlead.alerts, hotlead.dead-letter are missing
+topics hotlead.alerts, hotlead.dead-letter, hotlead.ops are missing
   hotlead.alerts: hotlead is not permitted to create it; create it:
     kafka-topics.sh --bootstrap-server k1:9092,k2:9092 --create --topic hotlead.alerts --partitions 4 --replication-factor 3 --config cleanup.policy=delete --config retention.ms=604800000
   hotlead.dead-letter: hotlead is not permitted to create it; create it:
-    kafka-topics.sh --bootstrap-server k1:9092,k2:9092 --create --topic hotlead.dead-letter --partitions 4 --replication-factor 3 --config cleanup.policy=delete --config retention.ms=2592000000 --config max.message.bytes=100000000");
+    kafka-topics.sh --bootstrap-server k1:9092,k2:9092 --create --topic hotlead.dead-letter --partitions 4 --replication-factor 3 --config cleanup.policy=delete --config retention.ms=2592000000 --config max.message.bytes=100000000
+  hotlead.ops: hotlead is not permitted to create it; create it:
+    kafka-topics.sh --bootstrap-server k1:9092,k2:9092 --create --topic hotlead.ops --partitions 1 --replication-factor 3 --config cleanup.policy=delete --config retention.ms=2592000000");
     }
 
     #[test]

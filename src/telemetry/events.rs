@@ -162,11 +162,14 @@ pub struct Committed {
     pub alerts: usize,
     /// Dead letters in it.
     pub dead_letters: usize,
+    /// Records that were gone before they were read, and over which it has moved the offsets.
+    pub offsets_lost: u64,
 }
 
 impl Committed {
-    /// Observes its duration.
+    /// Observes its duration, and counts what was lost.
     pub fn tell(&self, metrics: &Metrics) {
+        metrics.offsets_lost().inc_by(self.offsets_lost);
         metrics.commit_seconds().observe(self.took.as_secs_f64());
         if self.alerts + self.dead_letters > 0 {
             let (alerts, dead_letters) = (self.alerts, self.dead_letters);
@@ -203,19 +206,19 @@ pub struct OffsetsLost<'a> {
     pub wanted: Offset,
     /// What is there still.
     pub earliest: Offset,
+    /// How many lay between.
+    pub lost: u64,
 }
 
 impl OffsetsLost<'_> {
-    /// Counts the records and logs the gap.
-    pub fn tell(&self, metrics: &Metrics) {
-        let lost = u64::try_from(self.earliest.0 - self.wanted.0).unwrap_or(0);
-        metrics.offsets_lost().inc_by(lost);
+    /// Logs the gap. The commit that moves the offsets over it counts the records: until then it may be seen again.
+    pub fn tell(&self) {
         error!(
             topic = self.topic,
             partition = self.partition.0,
             wanted = self.wanted.0,
             earliest = self.earliest.0,
-            lost,
+            lost = self.lost,
             "records were gone before they were read: resuming at the earliest"
         );
     }

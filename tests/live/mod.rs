@@ -8,11 +8,12 @@ mod running;
 mod state;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hotlead::codec::{self, ops::Notice};
 use hotlead::config::settings::{Kafka, Secret, Settings};
 use hotlead::core::limits::MAX_RECORD;
-use hotlead::run::{Mode, RunError};
+use hotlead::run::{Hooks, Mode, RunError};
 use hotlead::source::Probe;
 use hotlead::telemetry::access::Right;
 use hotlead::telemetry::broker_log::BrokerLog;
@@ -151,9 +152,9 @@ fn the_older_of_two_processes_of_one_name_is_fenced() {
     second.stop().expect("a clean end");
 }
 
-/// Goal: offsets that retention took are told and counted, and reading goes on at the earliest.
+/// Goal: offsets that retention took are counted and on the ops topic, once, and reading goes on at the earliest.
 #[test]
-fn lost_offsets_are_counted_and_reading_goes_on() {
+fn lost_offsets_are_told_once_and_reading_goes_on() {
     let settings = settings(&unique("gap"), "a");
     let events = settings.topics.events.clone();
     let live = Live::start(&settings, Mode::Transactional);
@@ -166,11 +167,57 @@ fn lost_offsets_are_counted_and_reading_goes_on() {
     let live = Live::start(&settings, Mode::Transactional);
     let leads: Vec<_> = live.alerts(15).into_iter().filter_map(|alert| alert.key).collect();
     assert!(leads.contains(&b"u15".to_vec()), "{leads:?}");
-    let text = live.hooks.metrics.encode();
-    assert!(text.contains("hotlead_offsets_lost_total 5"), "{text}");
     broker().produce(&events, (20..25).map(to));
     assert_eq!(alert_ids(&live.alerts(20)).len(), 20);
+    let (hooks, before) = (live.hooks.clone(), live.begun);
     live.stop().expect("a clean end");
+    assert_lost(&settings, &hooks, 5, before);
+}
+
+/// Goal: an aborted round has told nobody of a gap; the round that jumps it tells it. Method: in one round with the jump,
+/// a dead letter that its topic does not take.
+#[test]
+fn lost_offsets_are_told_once_although_the_jump_was_aborted() {
+    let mut settings = settings(&unique("gap-abort"), "a");
+    let events = settings.topics.events.clone();
+    broker().create_topic(&settings.topics.dead_letter, 1, &[("max.message.bytes", "1048588")]);
+    let to = |n| Outgoing { partition: Some(0), ..demo_request(n, n) };
+    let live = Live::start(&settings, Mode::Transactional);
+    broker().produce(&events, (0..10).map(to));
+    live.alerts(10);
+    live.stop().expect("a clean end");
+    let giant: Vec<u8> = (0..MAX_RECORD + 1).map(|_| fastrand::u8(..)).collect();
+    let giant = Outgoing { partition: Some(0), ..Outgoing::new("u10", giant) };
+    broker().produce(&events, (10..15).map(to).chain([giant, to(16)]));
+    running::delete_before(&events, 0, 15);
+    // Nothing but the alert behind the dead letter makes the round due.
+    settings.commit_interval = DEADLINE;
+    let live = Live::start(&settings, Mode::Transactional);
+    live.alerts(11);
+    let (hooks, before) = (live.hooks.clone(), live.begun);
+    live.stop().expect("a clean end");
+    let text = hooks.metrics.encode();
+    assert!(text.contains("hotlead_dead_letters_total{reason=\"too_large\"} 1"), "{text}");
+    let letters = broker().consume_all_read_committed(&settings.topics.dead_letter);
+    assert_eq!(letters.iter().map(|letter| &letter.value).collect::<Vec<_>>(), [&None], "it was aborted once");
+    assert_lost(&settings, &hooks, 5, before);
+}
+
+/// Offsets 10 to 10 + `count` of the events' partition 0 were lost after `before`: that is counted, and said once.
+fn assert_lost(settings: &Settings, hooks: &Hooks, count: u64, before: SystemTime) {
+    let text = hooks.metrics.encode();
+    assert!(text.contains(&format!("hotlead_offsets_lost_total {count}\n")), "{text}");
+    let records = broker().consume_all_read_committed(&settings.topics.ops);
+    let [record] = &records[..] else { panic!("one record, no more: {records:?}") };
+    assert_eq!(record.key.as_deref(), Some(settings.group.as_bytes()));
+    let notice = codec::ops::read(record.value_text().as_bytes()).expect("a record of the ops topic");
+    let before = before.duration_since(UNIX_EPOCH).expect("a clock").as_millis();
+    assert!(notice.time.as_millis() >= i64::try_from(before).expect("a time"), "{notice:?}");
+    let (place, last) = (&settings.topics.events, 9 + count);
+    let reason = format!("{place}/0: offsets 10 to {last} were gone before they were read");
+    let r#type = codec::ops::Type::OffsetsLost;
+    let wanted = Notice { r#type, sink: None, time: notice.time, reason, since: None, count };
+    assert_eq!(notice, wanted);
 }
 
 /// Goal: a round that cannot be committed leaves nothing behind and is done again. Method: a dead-letter topic that

@@ -58,7 +58,9 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
     let properties = authorizer.map(|(key, value)| (key.to_owned(), value.to_owned())).to_vec();
     let broker = Broker::start_own(&Options { tls_scram: Some(login), properties, ..Options::default() });
     const LEDGER: &str = "hotlead.delivery.crm";
-    for topic in ["events", "hotlead.alerts", "hotlead.dead-letter", "hotlead.state", "hotlead.feedback", LEDGER] {
+    const OURS: [&str; 5] =
+        ["hotlead.alerts", "hotlead.dead-letter", "hotlead.ops", "hotlead.state", "hotlead.feedback"];
+    for topic in ["events", LEDGER].into_iter().chain(OURS) {
         broker.create_topic(topic, 1, &[]);
     }
     let folder = tempfile::tempdir().expect("a folder");
@@ -91,6 +93,7 @@ fn each_missing_right_is_one_clear_line_until_it_runs() {
         ("topic \"events\"",                 "Read",  (Right::Read, On::Topic("events"))),
         ("topic \"hotlead.alerts\"",         "Write", (Right::Write, On::Topic("hotlead.alerts"))),
         ("topic \"hotlead.dead-letter\"",    "Write", (Right::Write, On::Topic("hotlead.dead-letter"))),
+        ("topic \"hotlead.ops\"",            "Write", (Right::Write, On::Topic("hotlead.ops"))),
         ("topic \"hotlead.state\"",          "Write", (Right::Write, On::Topic("hotlead.state"))),
         ("topic \"hotlead.feedback\"",       "Read",  (Right::Read, On::Topic("hotlead.feedback"))),
         ("topic \"hotlead.delivery.crm\"",  "Write", (Right::Write, On::Topic(LEDGER))),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hotlead::config::settings::{Kafka, LogFormat, Secret, Settings, Start, Topics};
 use hotlead::core::event::{FieldPath, Kind};
@@ -60,8 +60,9 @@ pub fn settings(name: &str, instance: &str) -> Settings {
 }
 
 /// The topics that a service writes.
-pub fn topics_of(settings: &Settings) -> [String; 2] {
-    [settings.topics.alerts.clone(), settings.topics.dead_letter.clone()]
+pub fn topics_of(settings: &Settings) -> [String; 3] {
+    let Topics { alerts, dead_letter, ops, .. } = &settings.topics;
+    [alerts, dead_letter, ops].map(String::clone)
 }
 
 /// One rule: who asks for a demo is hot.
@@ -101,6 +102,8 @@ pub fn demo_request(lead: usize, event: usize) -> Outgoing {
 
 pub struct Live {
     pub hooks: Hooks,
+    /// By the wall clock, before its first step.
+    pub begun: SystemTime,
     settings: Settings,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
@@ -119,11 +122,11 @@ impl Live {
 
     /// Starts one.
     pub fn begin(settings: &Settings, mode: Mode) -> Self {
-        let hooks = Hooks::new(mode);
+        let (hooks, begun) = (Hooks::new(mode), SystemTime::now());
         let (of_thread, inner) = (hooks.clone(), settings.clone());
         let rules = Arc::new(RuleSet::compile(rules()));
         let thread = Some(thread::spawn(move || run::start(inner, rules, of_thread)));
-        Self { hooks, settings: settings.clone(), thread }
+        Self { hooks, begun, settings: settings.clone(), thread }
     }
 
     /// Tells it to stop and waits for its end.

@@ -109,7 +109,8 @@ impl Demo {
         let address = server.address();
 
         let topics = topics();
-        let names = [&topics.events, &topics.alerts, &topics.dead_letter, &topics.state].map(String::as_str);
+        let Topics { events, alerts, dead_letter, state, ops, .. } = &topics;
+        let names = [events, alerts, dead_letter, state, ops].map(String::as_str);
         let broker = Broker::start(&names).map_err(|error| DemoError::Broken(error.to_string()))?;
         let view = Arc::new(View::new());
         let worker = start_worker(settings(&broker.address, topics.clone()), rules, view.clone());
