@@ -73,6 +73,11 @@ impl ChangelogReader {
     /// [`SourceError::Away`]: ask again.
     pub fn ends(&self, partition: Partition) -> Result<(Offset, Offset), SourceError> {
         let ends = self.ends.fetch_watermarks(&self.topic, partition.0, ASK);
+        if ends.is_err() {
+            // A broker that has just started may tell of fewer partitions, and a client that reads nothing believes it
+            // for minutes, without a question. Without an answer the caller comes again.
+            let _ = self.ends.fetch_metadata(Some(&self.topic), ASK);
+        }
         ends.map(|(low, high)| (Offset(low), Offset(high))).map_err(|error| away(&error))
     }
 

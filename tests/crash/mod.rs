@@ -38,7 +38,7 @@ const DEADLINE: Duration = Duration::from_secs(120);
 
 const PARTITIONS: i32 = 8;
 
-/// Of the broker: after `kill -9` it reads all its logs again, and millions of events in 512 MiB leave it no time to answer.
+/// Of the broker: room, for a long run is millions of events on a busy machine.
 const HEAP_MIB: u32 = 2_048;
 
 /// What runs it.

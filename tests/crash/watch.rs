@@ -68,18 +68,29 @@ impl Watch {
         }
     }
 
-    /// Nothing if the broker does not answer.
+    /// Nothing if the broker does not answer, or not for all partitions.
     pub fn positions(&self) -> Option<Positions> {
+        let positions = self.ask();
+        if positions.is_none() {
+            // A broker that starts may tell of no partitions, and the client believes that for minutes, without a
+            // question: then the last answer would stand while the group goes on.
+            let _ = self.consumer.fetch_metadata(Some(&self.topic), ASK);
+        }
+        positions
+    }
+
+    fn ask(&self) -> Option<Positions> {
         let mut asked = TopicPartitionList::new();
         for partition in 0..self.partitions {
             asked.add_partition(&self.topic, partition);
         }
         let answer = self.consumer.committed_offsets(asked, ASK).ok()?;
         let offset = |element: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match element.offset() {
-            Offset::Offset(offset) => offset,
-            _ => 0,
+            _ if element.error().is_err() => None, // the coordinator is not ready
+            Offset::Offset(offset) => Some(offset),
+            _ => Some(0),
         };
-        let committed = answer.elements().into_iter().map(offset).collect();
+        let committed = answer.elements().into_iter().map(offset).collect::<Option<_>>()?;
         let end = |partition| Some(self.consumer.fetch_watermarks(&self.topic, partition, ASK).ok()?.1);
         let ends = (0..self.partitions).map(end).collect::<Option<_>>()?;
         Some(Positions { committed, ends })
@@ -109,4 +120,27 @@ fn partitions_in(assignment: Option<&[u8]>) -> i32 {
         Some(i32::from_be_bytes(bytes.get(8 + name..12 + name)?.try_into().ok()?))
     };
     assignment.and_then(count).unwrap_or(0)
+}
+
+mod tests {
+    use super::*;
+    use crate::kafka::{broker, unique};
+    use crate::supervise::wait_for;
+
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    /// Goal: a watch whose client was told of too few partitions, as by a broker that has just started, sees the others
+    /// soon. Method: the topic gets another one. By itself, the client would ask for news of it after five minutes.
+    #[test]
+    fn a_watch_does_not_believe_for_minutes_that_a_partition_is_missing() {
+        let (broker, name) = (broker(), unique("watch"));
+        let watch = |partitions| Watch::new(broker.client_config(), &name, &name, partitions);
+        broker.create_topic(&name, 1, &[]);
+        let (one, two) = (watch(1), watch(2));
+        wait_for("one partition", DEADLINE, || one.positions());
+        assert_eq!(two.positions(), None);
+        broker.grow_topic(&name, 2);
+        let seen = wait_for("two partitions", DEADLINE, || two.positions());
+        assert_eq!(seen, Positions { committed: vec![0, 0], ends: vec![0, 0] });
+    }
 }

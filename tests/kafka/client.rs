@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -104,6 +104,15 @@ impl Broker {
             let found = metadata.topics().first()?.partitions();
             (found.len() == usize::try_from(partitions).ok()? && found.iter().all(|p| p.leader() >= 0)).then_some(())
         });
+    }
+
+    /// Gives a topic so many partitions.
+    pub fn grow_topic(&self, name: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.client_config().create().expect("an admin client");
+        let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
+        let partitions = NewPartitions::new(name, partitions);
+        let grown = block_on(admin.create_partitions([&partitions], &options)).expect("the broker answers");
+        assert_eq!(grown, [Ok(name.to_string())]);
     }
 
     /// Produces records in this order and waits until all are acknowledged.

@@ -1,10 +1,5 @@
 //! An events topic that gets more partitions: noticed while running and at the start, refused, and mended by a command.
 
-use std::time::Duration;
-
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
-use rdkafka::client::DefaultClientContext;
-
 use super::DEADLINE;
 use super::program::Program;
 use crate::kafka::{Outgoing, broker, unique};
@@ -25,14 +20,6 @@ fn views(n: usize) -> impl Iterator<Item = Outgoing> {
         );
         Outgoing::new(format!("u{lead}"), value)
     })
-}
-
-fn grow(topic: &str, partitions: usize) {
-    let admin: AdminClient<DefaultClientContext> = broker().client_config().create().expect("an admin client");
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let grown = runtime.block_on(admin.create_partitions([&NewPartitions::new(topic, partitions)], &options));
-    assert_eq!(grown.expect("the broker answers"), [Ok(topic.to_owned())]);
 }
 
 fn state_of_all(name: &str) -> String {
@@ -58,7 +45,7 @@ fn a_topic_that_grows_is_refused_until_the_state_has_moved() {
         let seen = dump.lines().filter(|line| line.contains("2026-11-22T10:02:00.000Z"));
         (seen.count() == LEADS).then_some(dump)
     });
-    grow(&events, 5);
+    broker().grow_topic(&events, 5);
     assert_eq!(running.exit_code(), Some(69), "{}", running.log());
     let mut again = start(&["run"]);
     assert_eq!(again.exit_code(), Some(69), "{}", again.log());

@@ -1,9 +1,12 @@
 //! State on a real broker: what a killed process knew, what operators see of it, and what is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hotlead::config::settings::Settings;
+use hotlead::config::settings::{Kafka, Settings};
+use hotlead::core::ids::{Offset, Partition};
 use hotlead::run::Mode;
+use hotlead::source::ChangelogReader;
+use hotlead::telemetry::broker_log::BrokerLog;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
@@ -278,4 +281,20 @@ fn partitions_that_move_take_their_state_along() {
     let leads: BTreeSet<_> = alerts.iter().map(|alert| alert.key.clone()).collect();
     assert_eq!((alerts.len(), alert_ids(&alerts).len(), leads.len()), (250, 250, 250), "one for each lead");
     first.stop().expect("a clean end");
+}
+
+/// Goal: a reader whose client was told of too few partitions, as by a broker that has just started, sees the others
+/// soon. Method: the topic gets another one. By itself, the client would ask for news of it after five minutes.
+#[test]
+fn a_reader_of_the_changelog_does_not_believe_for_minutes_that_a_partition_is_missing() {
+    let brokers = broker().bootstrap().split(',').map(str::to_owned).collect();
+    let (kafka, topic) = (Kafka { brokers, properties: BTreeMap::new() }, unique("changelog"));
+    let reader = ChangelogReader::new(&kafka, &topic, &BrokerLog::default()).unwrap();
+    broker().create_topic(&topic, 1, &[]);
+    wait_for("the ends of the partition", DEADLINE, || reader.ends(Partition(0)).ok());
+    reader.ends(Partition(1)).expect_err("no such partition");
+    broker().grow_topic(&topic, 2);
+    wait_for("the ends of the new partition", DEADLINE, || {
+        (reader.ends(Partition(1)).ok()? == (Offset(0), Offset(0))).then_some(())
+    });
 }
