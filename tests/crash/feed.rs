@@ -1,10 +1,8 @@
 //! Brings the events of a run to their topic, all of them, whatever happens to the broker.
 //!
-//! An idempotent producer is no help here. The broker forgets a producer whose newest record is older than a day, by the
-//! record's own timestamp, and ours are of the stream's time: after a restart it knows none. Then what is sent again is
-//! there twice, and where requests were under way in two epochs, the client gives the older ones up ("possibly
-//! persisted") and goes on. So what the client gives up is sent again, here. That may put a record there twice: the
-//! twin and the backtest read the topic, so to them it is an event like others.
+//! An idempotent producer alone does not settle this: after a broker's kill -9 some of its records were seen twice on the
+//! topic, and a client may give up what it "possibly persisted". So what the client gives up is sent again, here. That
+//! may put a record there twice: the twin and the backtest read the topic, so to them it is an event like others.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
