@@ -190,3 +190,45 @@ impl Backtest {
 
 /// Bytes of a line that are worth reading whole: a record in base64 with its coordinates.
 pub const MAX_LINE: usize = 2 * MAX_RECORD;
+
+#[cfg(test)]
+mod tests {
+    use std::io::BufReader;
+
+    use super::*;
+    use crate::core::spec::RulesSpec;
+
+    /// Number and what became of each line.
+    #[derive(Default)]
+    struct Lines(Vec<(u64, String)>);
+
+    impl Observer for Lines {
+        fn event(&mut self, seen: &Seen<'_>, event: &Event<'_>, _: &Outputs) -> io::Result<()> {
+            self.0.push((seen.line, event.id.map_or_else(|| "no id".to_owned(), |id| id.to_string())));
+            Ok(())
+        }
+
+        fn dead_letter(&mut self, seen: &Seen<'_>, letter: &DeadLetter) -> io::Result<()> {
+            self.0.push((seen.line, letter.reason.name().to_owned()));
+            Ok(())
+        }
+    }
+
+    /// Goal: a line is the same wherever the reader's buffer ends. Method: buffers of each size up to the whole file,
+    /// with a blank line, a carriage return, a line that is no JSON, and no line feed at the end.
+    #[test]
+    fn lines_cross_the_readers_buffer() {
+        let event = |id: &str| {
+            format!(r#"{{"id":"{id}","time":1767600000000,"type":"page","lead":{{"user_id":"u"}},"page":{{}}}}"#)
+        };
+        let file = format!("{}\n\n{}\r\nno json\n{}", event("a"), event("b"), event("c"));
+        let expected = [(1, "a"), (3, "b"), (4, "not_json"), (5, "c")].map(|(line, what)| (line, what.to_owned()));
+        let rules = Arc::new(RuleSet::compile(RulesSpec::empty()));
+        for (size, end) in (1..=file.len() + 1).flat_map(|size| [(size, ""), (size, "\n")]) {
+            let (text, mut lines) = (format!("{file}{end}"), Lines::default());
+            let mut backtest = Backtest::new(Arc::clone(&rules), &[FieldPath::UserId], "events.ndjson");
+            backtest.run(BufReader::with_capacity(size, text.as_bytes()), &mut lines).expect("read to the end");
+            assert_eq!(lines.0, expected, "a buffer of {size} bytes, ending in {end:?}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 //! dropping what is in hand.
 
 mod entry;
+mod silent;
 
 use std::ops::Range;
 
@@ -17,7 +18,7 @@ use entry::{AT_REST, Entry};
 use super::lead::Lead;
 use super::limits::{FEWEST_IN_HAND, FORGOTTEN_SHARE, LEADS_FOR_ONE_IN_HAND, MOST_IN_HAND};
 use super::snapshot;
-use super::time::Timestamp;
+use super::time::{Day, Timestamp};
 
 /// Leads by key.
 #[derive(Debug, Default)]
@@ -38,6 +39,10 @@ pub(super) struct Leads {
     usual: usize,
     /// Labels of which bytes say only the number.
     labels: Vec<String>,
+    /// The day of what is put to rest from now on.
+    pub today: Day,
+    /// The entry that was looked at last by [`Self::forget_silent`].
+    looked_at: usize,
 }
 
 /// An entry as the table has it: with its hash, so that neither growth nor a near miss looks at the entry.
@@ -131,7 +136,7 @@ impl Leads {
         let (hash, key) = (hash(key.as_bytes()), key.as_bytes());
         match (self.find(hash, key), state) {
             (Some(place), []) => self.remove(place),
-            (Some(place), state) => self.entries[place as usize].set_state(state),
+            (Some(place), state) => self.entries[place as usize].set_state(state, self.today),
             (None, []) => {}
             (None, state) => {
                 self.add(hash, key, state);
@@ -140,7 +145,7 @@ impl Leads {
     }
 
     fn add(&mut self, hash: u32, key: &[u8], state: &[u8]) -> u32 {
-        let entry = Entry::of(key, state);
+        let entry = Entry::of(key, state, self.today);
         let place = match self.free.pop() {
             Some(place) => {
                 self.entries[place as usize] = entry;
@@ -313,7 +318,7 @@ impl Leads {
                 self.remove(place);
             } else {
                 hand.into_iter().for_each(|hand| hand.staged = false);
-                entry.set_state(&self.bytes[range]);
+                entry.set_state(&self.bytes[range], self.today);
             }
         }
         self.staged = staged;

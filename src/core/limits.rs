@@ -42,6 +42,14 @@ pub const DEFAULT_MAX_LEADS: usize = 4_000_000;
 /// looks at all, so it must not happen at each commit.
 pub const FORGOTTEN_SHARE: usize = 64;
 
+/// How late an event may be and still find the lead that it belongs to, if its lead is one that would start anew at any
+/// event that is in time: an offline phone's events are late by days, the log of a broken collector by weeks.
+pub const LATEST: Span = Span::from_secs(30 * 86_400);
+
+/// Leads of a partition that are looked at each second, whether they are silent: a tenth of a millisecond, and all of 4
+/// million within two hours.
+pub const LOOKED_AT: usize = 1024;
+
 /// Bytes of a lead's key: longer than any e-mail address (254) or id seen, short enough for a Kafka key.
 pub const MAX_LEAD_KEY: usize = 512;
 

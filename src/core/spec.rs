@@ -37,6 +37,25 @@ pub struct RulesSpec {
     pub rules: Vec<RuleSpec>,
 }
 
+#[cfg(test)]
+impl RulesSpec {
+    /// A file without signals and rules, all of whose spans are nothing.
+    pub(crate) fn empty() -> Self {
+        Self {
+            version: String::new(),
+            grace: Span::ZERO,
+            max_future_skew: Span::ZERO,
+            forget_after: Span::ZERO,
+            signals: Vec::new(),
+            ignore: Vec::new(),
+            scoring: None,
+            suppress: Vec::new(),
+            flags: Vec::new(),
+            rules: Vec::new(),
+        }
+    }
+}
+
 /// A named behaviour.
 #[derive(Clone, Debug)]
 pub struct SignalSpec {

@@ -13,6 +13,34 @@ pub struct Timestamp(i64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
+/// A day of processing time in UTC: all that forgetting has to know of when a lead was heard of last. Whoever has no
+/// clock is at the last one, before which everything lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day(u16);
+
+impl Day {
+    /// The day of a moment; the first one, 1970-01-01, for all before, and the last one, in 2149, for all after.
+    pub fn of(moment: Timestamp) -> Self {
+        Self(moment.0.div_euclid(86_400_000).clamp(0, i64::from(u16::MAX)) as u16)
+    }
+
+    /// From [`Self::to_le_bytes`].
+    pub const fn from_le_bytes(bytes: [u8; 2]) -> Self {
+        Self(u16::from_le_bytes(bytes))
+    }
+
+    /// In two bytes.
+    pub const fn to_le_bytes(self) -> [u8; 2] {
+        self.0.to_le_bytes()
+    }
+}
+
+impl Default for Day {
+    fn default() -> Self {
+        Self(u16::MAX)
+    }
+}
+
 const EPOCH: jiff::civil::DateTime = jiff::civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
 impl Timestamp {

@@ -7,6 +7,7 @@ use crate::codec::state::{self, NamesId};
 use crate::core::engine::Engine;
 use crate::core::ids::{NextOffset, Offset, Origin, Partition};
 use crate::core::stored::Form;
+use crate::core::time::Day;
 use crate::sink::Changelog;
 use crate::source::Resolution;
 
@@ -62,9 +63,10 @@ impl Lane {
         }
     }
 
-    /// Gathers what the next commit writes down.
-    fn stage(&mut self, partition: Partition, changelog: &mut Changelog) {
+    /// Gathers what the next commit, of that day, writes down.
+    fn stage(&mut self, partition: Partition, changelog: &mut Changelog, today: Day) {
         let moved = self.has_moved();
+        self.engine.set_day(today);
         self.engine.stage();
         let LaneNames { id, key, value, written } = &self.names;
         // Once for each partition, before any lead: an empty changelog is one that was deleted.
@@ -153,6 +155,10 @@ impl Lanes {
         self.by_partition.iter().map(|(partition, lane)| (*partition, lane))
     }
 
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (Partition, &mut Lane)> {
+        self.by_partition.iter_mut().map(|(partition, lane)| (*partition, lane))
+    }
+
     /// Whether there are offsets to commit.
     pub(super) fn have_moved(&self) -> bool {
         self.by_partition.values().any(Lane::has_moved)
@@ -181,10 +187,10 @@ impl Lanes {
         self.by_partition.values().map(|lane| lane.engine.changed()).sum()
     }
 
-    /// Gathers what the next commit writes down.
-    pub(super) fn stage(&mut self, changelog: &mut Changelog) {
+    /// Gathers what the next commit, of that day, writes down.
+    pub(super) fn stage(&mut self, changelog: &mut Changelog, today: Day) {
         changelog.clear();
-        self.by_partition.iter_mut().for_each(|(partition, lane)| lane.stage(*partition, changelog));
+        self.by_partition.iter_mut().for_each(|(partition, lane)| lane.stage(*partition, changelog, today));
     }
 
     /// The round is on the topics.
@@ -217,21 +223,9 @@ mod tests {
     use super::*;
     use crate::core::rule::RuleSet;
     use crate::core::spec::RulesSpec;
-    use crate::core::time::Span;
 
     fn lanes(begin: Resolution) -> Lanes {
-        let rules = Arc::new(RuleSet::compile(RulesSpec {
-            version: String::new(),
-            grace: Span::ZERO,
-            max_future_skew: Span::ZERO,
-            forget_after: Span::ZERO,
-            signals: Vec::new(),
-            ignore: Vec::new(),
-            scoring: None,
-            suppress: Vec::new(),
-            flags: Vec::new(),
-            rules: Vec::new(),
-        }));
+        let rules = Arc::new(RuleSet::compile(RulesSpec::empty()));
         let mut lanes = Lanes::default();
         let engine = Engine::new(rules, Origin::File { path: "".into() });
         lanes.open("engagement", (Partition(3), begin), Kept { engine, named: false });
@@ -249,7 +243,7 @@ mod tests {
         lanes.get_mut(Partition(3)).expect("open").done(Offset(10));
         lanes.get_mut(Partition(3)).expect("open").done(Offset(14));
         assert_eq!(offsets(&lanes), [(3, 15)]);
-        lanes.stage(&mut Changelog::default());
+        lanes.stage(&mut Changelog::default(), Day::default());
         lanes.commit();
         assert_eq!(offsets(&lanes), []);
         lanes.get_mut(Partition(3)).expect("open").done(Offset(15));

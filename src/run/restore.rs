@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::RunError;
+use super::{RunError, now_ms};
 use crate::codec::state::{self, NamesId, StateRecord};
 use crate::config::settings::Settings;
 use crate::core::engine::Engine;
 use crate::core::ids::{Offset, Origin, Partition};
 use crate::core::names::{FreshCount, Translation};
 use crate::core::rule::RuleSet;
+use crate::core::time::{Day, Timestamp};
 use crate::source::{ChangelogReader, Message, Polled, Resolution, SourceError, progress};
 use crate::telemetry::broker_log::BrokerLog;
 use crate::telemetry::events::{CountBegun, Restored, Restoring};
@@ -159,6 +160,8 @@ impl Restore {
 impl Part {
     fn take(&mut self, message: Message<'_>) -> Result<(), String> {
         let key = message.key().unwrap_or_default();
+        let written = message.time().unwrap_or_else(|| Timestamp::from_millis(now_ms()));
+        self.engine.set_day(Day::of(written));
         let unreadable = |_| "this is no state that hotlead wrote".to_owned();
         match state::read(key, message.value()).map_err(|fault| fault.to_string())? {
             StateRecord::Names(id, names) => {

@@ -28,6 +28,16 @@ pub(super) struct Round {
     notices: usize,
     /// Records that were gone before they were read.
     lost: u64,
+    forgotten: Forgotten,
+}
+
+/// Leads that a round forgets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Forgotten {
+    /// Because a partition had too many.
+    pub(super) surplus: usize,
+    /// Because they were silent for so long that their next event starts them anew.
+    pub(super) silent: usize,
 }
 
 impl Round {
@@ -76,6 +86,15 @@ impl Round {
         self.lost
     }
 
+    pub(super) fn forget(&mut self, leads: Forgotten) {
+        self.forgotten.surplus += leads.surplus;
+        self.forgotten.silent += leads.silent;
+    }
+
+    pub(super) fn forgotten(&self) -> Forgotten {
+        self.forgotten
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -94,6 +113,7 @@ impl Round {
         self.first_alert = None;
         self.notices = 0;
         self.lost = 0;
+        self.forgotten = Forgotten::default();
         (self.alerts.drain(..), self.times.drain(..))
     }
 

@@ -11,13 +11,14 @@ use rdkafka::error::RDKafkaErrorCode;
 use super::detect::Detector;
 use super::lane::{Kept, Lanes};
 use super::restore::{self, Done, Restore};
-use super::round::{Pace, Round};
+use super::round::{Forgotten, Pace, Round};
 use super::{Mode, RunError, Shared, encode, now_ms};
 use crate::codec::{self, feedback::Feedback};
 use crate::config::settings::Settings;
 use crate::core::engine::Engine;
 use crate::core::ids::{Offset, Origin, Partition};
 use crate::core::limits::{MAX_ROUND_LEADS, PLAIN_RECORD};
+use crate::core::time::{Day, Timestamp};
 use crate::sink::{Changelog, Delivery, Outbox, PublishError};
 use crate::source::{Change, FeedbackReader, MAX_BATCH, Member, Polled, Resolution, Said, SourceError};
 use crate::telemetry::Labels;
@@ -215,9 +216,9 @@ impl Worker {
             return Ok(());
         }
         let started = Instant::now();
-        let forgotten = self.lanes.keep_at_most(self.shared.settings.max_leads);
-        LeadsForgotten { count: forgotten, most: self.shared.settings.max_leads }.tell(&self.shared.hooks.metrics);
-        self.lanes.stage(&mut self.changelog);
+        let surplus = self.lanes.keep_at_most(self.shared.settings.max_leads);
+        self.round.forget(Forgotten { surplus, silent: 0 });
+        self.lanes.stage(&mut self.changelog, Day::of(Timestamp::from_millis(now_ms())));
         if self.shared.hooks.mode == Mode::Plain {
             // The demo's broker keeps 5 MiB a partition, and nothing is ever restored from it.
             self.changelog.clear();
@@ -279,6 +280,8 @@ impl Worker {
             offsets_lost: self.round.lost(),
         }
         .tell(metrics);
+        let Forgotten { surplus, silent } = self.round.forgotten();
+        LeadsForgotten { surplus, most: self.shared.settings.max_leads, silent }.tell(metrics);
         let now = now_ms();
         let (alerts, times) = self.round.take_committed();
         for time in times.flatten() {
@@ -346,19 +349,23 @@ impl Worker {
         }
     }
 
-    /// Updates what is known of each partition.
+    /// Updates what is known of each partition, and frees leads of those that are read to their end.
     fn observe(&mut self, now: Instant) {
         self.observed = now;
         self.outbox.serve();
         self.shared.handover.clear_old(now);
         let metrics = &self.shared.hooks.metrics;
-        for (partition, lane) in self.lanes.iter() {
+        for (partition, lane) in self.lanes.iter_mut() {
             self.member.forward(partition);
-            metrics.set_leads(partition, lane.engine.leads());
             if let Some(end) = self.member.known_end(partition) {
                 let behind = (end.0 - lane.next().0).max(0);
                 metrics.set_lag(&self.shared.settings.topics.events, partition, behind);
+                if behind == 0 {
+                    let silent = lane.engine.forget_silent(Timestamp::from_millis(now_ms()));
+                    self.round.forget(Forgotten { surplus: 0, silent });
+                }
             }
+            metrics.set_leads(partition, lane.engine.leads());
         }
     }
 

@@ -337,23 +337,30 @@ impl TransactionWaits<'_> {
     }
 }
 
-/// Leads were forgotten because there were too many.
+/// Leads were forgotten.
 #[derive(Debug)]
 pub struct LeadsForgotten {
-    /// How many; nothing is told of none.
-    pub count: usize,
+    /// Because a partition had more than `most`; nothing is told of none.
+    pub surplus: usize,
     /// The bound of a partition that they were above.
     pub most: usize,
+    /// Because their next event starts them anew in any case.
+    pub silent: usize,
 }
 
 impl LeadsForgotten {
     /// Counts them, and logs it.
     pub fn tell(&self, metrics: &Metrics) {
-        if self.count == 0 {
-            return;
+        let Self { surplus, most, silent } = self;
+        if *surplus > 0 {
+            metrics.forgotten(*surplus as u64);
+            warn!(
+                "a partition has more than max_leads ({most}) leads: {surplus} that were silent for longest are forgotten"
+            );
         }
-        metrics.forgotten(self.count as u64);
-        let Self { count, most } = self;
-        warn!("a partition has more than max_leads ({most}) leads: {count} that were silent for longest are forgotten");
+        if *silent > 0 {
+            metrics.freed(*silent as u64);
+            debug!(leads = silent, "leads that were silent for longer than forget_after are freed");
+        }
     }
 }

@@ -43,6 +43,7 @@ struct Inner {
     offsets_lost: Counter,
     aborts: Counter,
     forgotten: Counter,
+    freed: Counter,
     deliveries: Counters,
     delivery_attempts: Counters,
     deliveries_in_flight: Gauges,
@@ -94,6 +95,7 @@ impl Metrics {
             deliveries_handed_back: Counters::default(),
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
             leads: Gauges::default(), lag: Gauges::default(), forgotten: Counter::default(),
+            freed: Counter::default(),
         };
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         let r = &mut inner.registry;
@@ -106,6 +108,7 @@ impl Metrics {
         r.register("offsets_lost", "Records that retention removed before they were read", inner.offsets_lost.clone());
         r.register("aborts", "Commit rounds that were aborted and done again", inner.aborts.clone());
         r.register("leads_forgotten", "Leads that were forgotten because a partition had more than max_leads", inner.forgotten.clone());
+        r.register("leads_freed", "Leads that were freed because they were silent for so long that their next event starts them anew", inner.freed.clone());
         r.register("deliveries", "Deliveries by their terminal state", inner.deliveries.clone());
         r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
         r.register("delivery_in_flight", "Alerts in memory without a terminal state that the ledger does not hold", inner.deliveries_in_flight.clone());
@@ -153,6 +156,10 @@ impl Metrics {
 
     pub(super) fn foreign_keys(&self) -> &Counter<u64, AtomicU64> {
         &self.0.foreign_keys
+    }
+
+    pub(super) fn freed(&self, leads: u64) {
+        self.0.freed.inc_by(leads);
     }
 
     pub(super) fn forgotten(&self, leads: u64) {

@@ -141,6 +141,37 @@ fn a_killed_process_comes_back_with_counts_episodes_and_cooldowns() {
     kill(run);
 }
 
+/// Goal: what was silent for so long that it starts anew anyway is freed, in memory and on the changelog, on a partition
+/// where nothing happens as well; old events alone are no silence.
+#[test]
+fn a_lead_that_was_last_heard_of_long_ago_is_freed_without_an_event() {
+    const LONG_AGO: i64 = 1_704_067_200_000; // 2024-01-01
+    let site = Site::new("silent");
+    let run = site.run();
+    for lead in ["silent", "replayed"] {
+        let value = format!(
+            r#"{{"id":"{lead}","time":{LONG_AGO},"lead":{{"user_id":"{lead}"}},"type":"page","page":{{"path":"/pricing"}}}}"#
+        );
+        broker().produce(&format!("{}.events", site.name), [Outgoing::new(lead, value)]);
+    }
+    site.knows("silent", 1);
+    site.knows("replayed", 1);
+    drop(run);
+    // As if the record of one of them had been written then.
+    let records = broker().consume_visible(&site.topic("state"));
+    let state = records.into_iter().rfind(|record| record.key.as_deref() == Some(b"silent")).expect("its state");
+    let (partition, timestamp) = (Some(state.partition), Some(LONG_AGO));
+    let rewritten = Outgoing { partition, timestamp, key: state.key, value: state.value, headers: Vec::new() };
+    broker().produce(&site.topic("state"), [rewritten]);
+
+    let run = site.run();
+    let gone = || (!site.changelog().stored().contains_key("silent")).then_some(());
+    wait_for("the lead to be freed", DEADLINE, gone);
+    let stored = site.changelog().stored();
+    assert_eq!(stored.keys().collect::<Vec<_>>(), ["replayed"]);
+    drop(run);
+}
+
 /// Goal: operators see what is stored, before and after a restart the same, and can have a lead forgotten.
 #[test]
 fn state_is_shown_dumped_and_erased() {

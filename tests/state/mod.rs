@@ -6,3 +6,4 @@ mod hostile;
 mod restart;
 mod rules;
 mod runbook;
+mod silence;

@@ -1,7 +1,9 @@
 //! What an engine does between steps: commits, undoes, takes stored leads in, forgets.
 
+use super::super::limits::LATEST;
 use super::super::names::{Names, Translation};
 use super::super::snapshot::{self, Form};
+use super::super::time::{Day, Timestamp};
 use super::{Engine, Scratch};
 
 /// Bytes that are no lead's state.
@@ -17,6 +19,19 @@ impl Engine {
     /// Forgets leads if there are more than `most`, those silent for longest first; answers with their number.
     pub fn keep_at_most(&mut self, most: usize) -> usize {
         self.leads.keep_at_most(most)
+    }
+
+    /// What is committed or taken in from now on was heard of on that day. Without it no lead is ever silent.
+    pub fn set_day(&mut self, day: Day) {
+        self.leads.today = day;
+    }
+
+    /// Looks at the next few leads, and forgets those that will start anew whatever comes: that they were heard of last,
+    /// by their own clock and by ours, is longer ago than `forget_after`, `grace` and the latest that an event may be,
+    /// counted back from the moment up to which all events were read. Answers with their number.
+    pub fn forget_silent(&mut self, all_read_at: Timestamp) -> usize {
+        let spec = self.rules.spec();
+        self.leads.forget_silent(all_read_at - spec.forget_after - spec.grace - LATEST)
     }
 
     /// Whether a commit has anything to write down.

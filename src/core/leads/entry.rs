@@ -1,10 +1,12 @@
 //! A lead at rest in the table: its key and its bytes in one allocation.
 
+use crate::core::time::Day;
+
 /// Of an entry whose lead is not in hand.
 pub(super) const AT_REST: u32 = u32::MAX;
 
-/// The key's length in two bytes, the key, the state as of the last commit (nothing for a lead that is not committed
-/// yet); then room to grow.
+/// The key's length and the day of the last commit in two bytes each, the key, the state as of the last commit (nothing
+/// for a lead that is not committed yet); then room to grow.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     bytes: Box<[u8]>,
@@ -13,28 +15,43 @@ pub(super) struct Entry {
     pub hand: u32,
 }
 
+/// Where the key begins.
+const KEY: usize = 4;
+
 impl Entry {
+    /// Of a lead that is gone: no key, no state.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Its key.
     pub fn key(&self) -> &[u8] {
         let len = usize::from(u16::from_le_bytes([self.bytes[0], self.bytes[1]]));
-        &self.bytes[2..2 + len]
+        &self.bytes[KEY..KEY + len]
+    }
+
+    /// When its state was committed.
+    pub fn day(&self) -> Day {
+        Day::from_le_bytes([self.bytes[2], self.bytes[3]])
     }
 
     /// Its state as of the last commit.
     pub fn state(&self) -> &[u8] {
-        &self.bytes[2 + self.key().len()..self.used as usize]
+        &self.bytes[KEY + self.key().len()..self.used as usize]
     }
 
-    /// A lead at rest.
-    pub fn of(key: &[u8], state: &[u8]) -> Self {
-        let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes");
+    /// A lead at rest since that day.
+    pub fn of(key: &[u8], state: &[u8], day: Day) -> Self {
+        let len = u16::try_from(key.len()).expect("limits keep a lead's key under 65,536 bytes").to_le_bytes();
+        let [day_low, day_high] = day.to_le_bytes();
         let mut entry = Self { hand: AT_REST, ..Self::default() };
-        entry.set([&len.to_le_bytes(), key, state]);
+        entry.set([&[len[0], len[1], day_low, day_high], key, state]);
         entry
     }
 
-    /// Replaces the state; the allocation is kept unless it is too small.
-    pub fn set_state(&mut self, state: &[u8]) {
+    /// Replaces the state by that of this day; the allocation is kept unless it is too small.
+    pub fn set_state(&mut self, state: &[u8], day: Day) {
+        self.bytes[2..KEY].copy_from_slice(&day.to_le_bytes());
         let head = self.used as usize - self.state().len();
         if self.bytes.len() >= head + state.len() {
             self.bytes[head..head + state.len()].copy_from_slice(state);
