@@ -126,8 +126,7 @@ mod tests {
 
     #[test]
     fn a_day_survives_growth_and_follows_each_commit() {
-        let mut leads = Leads::default();
-        leads.today = Day::of(day(7));
+        let mut leads = Leads { today: Day::of(day(7)), ..Leads::default() };
         leads.put("a", b"state");
         let day_of = |leads: &Leads| leads.entries[0].day();
         assert_eq!(day_of(&leads), Day::of(day(7)));
