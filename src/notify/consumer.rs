@@ -19,7 +19,7 @@ use super::destination::wall_clock;
 use super::fence::Fence;
 use super::job::Takeover;
 use super::kafka::client_config;
-use super::replay::{Page, Replay};
+use super::replay::{Asked, Page, Replay};
 use super::worker::{Command, DRAIN, Event};
 use crate::config::settings::{Kafka, Start};
 use crate::core::ids::{Offset, Partition};
@@ -309,8 +309,12 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
                 say(&error, "pausing failed");
             }
         }
-        if context.replay().asked_to_unblock() {
+        let Asked { unblock, redrives } = context.replay().asked();
+        if unblock {
             context.tell(Event::Unblock);
+        }
+        for (partition, kept) in redrives {
+            context.tell(Event::Redrive(partition, kept));
         }
     }
     match consumer.assignment() {

@@ -173,6 +173,8 @@ pub struct Takeover<R> {
     pub parked: Vec<Kept<R>>,
     /// Offsets behind `next` whose outcome is known.
     pub settled: Vec<Offset>,
+    /// Alerts that came back from the dead letters, and how often: an older wish for one is not fulfilled again.
+    pub redriven: Vec<(Offset, u32)>,
     /// The endpoint said that it is gone, since then.
     pub disabled: Option<Timestamp>,
     /// The ledger says that the sink is shut, whether that still holds or not.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::books::Books;
 use super::gate::Gate;
-use super::job::{Attempt, Change, Ending, Fate, Finished, Policy, Takeover, Ticket};
+use super::job::{Attempt, Change, Ending, Fate, Finished, Kept, Policy, Takeover, Ticket};
 use super::lane::{Held, Item, Lane, State};
 use super::verdict::{Judged, Reason, Shut, Verdict};
 use crate::codec::ledger::Standing;
@@ -155,6 +155,23 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// Takes in an alert that comes back from the dead letters, behind the other alerts of its lead: the ledger holds it
+    /// from the beginning, so it counts as one more that was consumed and is parked. False if nothing is to be done.
+    pub fn redrive(&mut self, partition: Partition, kept: Kept<R>) -> bool {
+        let place = (partition, kept.offset);
+        let Some(own) = self.partitions.get_mut(&partition) else {
+            return false;
+        };
+        if !own.redrive(kept) {
+            return false;
+        }
+        self.books.restored(1);
+        if own.lane_of(place.1).next() == Some(place.1) {
+            self.wake(place);
+        }
+        true
+    }
+
     /// Passes over a record that this sink does not take: only its offset moves on.
     pub fn skip(&mut self, place: Place) {
         if let Some(own) = self.partitions.get_mut(&place.0)
@@ -182,7 +199,7 @@ impl<R> Lanes<R> {
                 return None;
             }
             // A shut sink gives nothing up: its probe is the head of the line, however old.
-            if self.shut.is_none() && now - item.time >= self.policy.max_age {
+            if self.shut.is_none() && now - item.since() >= self.policy.max_age {
                 item.state = State::Ending;
                 self.ready.pop_front();
                 self.pending.insert(place, Fate::Ended(Ending::GivenUp(Reason::Exhausted)));
@@ -235,7 +252,7 @@ impl<R> Lanes<R> {
             Verdict::Shut(shut) => return self.shut_down(now, place, shut),
             Verdict::Later { retry_after, reason } => {
                 let pause = self.policy.schedule.delay(item.tries.attempts, chance, retry_after);
-                let too_late = now + pause - item.time >= self.policy.max_age;
+                let too_late = now + pause - item.since() >= self.policy.max_age;
                 if too_late { Err(reason) } else { Ok(pause) }
             }
             Verdict::Refused { tries } if item.tries.refusals >= tries => Err(Reason::Message),
@@ -352,6 +369,9 @@ fn give_place<R>(taken: &mut usize, item: &mut Item<R>) {
     *taken -= usize::from(std::mem::take(&mut item.has_place));
 }
 
+#[cfg(test)]
+#[path = "lanes_redrives.rs"]
+mod redrives;
 #[cfg(test)]
 #[path = "lanes_scenarios.rs"]
 mod scenarios;

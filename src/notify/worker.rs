@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::dead_letter::Incoming;
 use super::destination::{Destination, wall_clock};
 use super::gate::{Gate, Pass};
-use super::job::{Attempt, Batch, Ending, Finished, Takeover, Ticket};
+use super::job::{Attempt, Batch, Ending, Finished, Kept, Takeover, Ticket};
 use super::lanes::Lanes;
 use super::observer::Observer;
 use super::redact::Redactor;
@@ -43,6 +43,8 @@ pub enum Event {
     Lost(Vec<Partition>),
     /// An operator wants a shut sink opened.
     Unblock,
+    /// An operator wants a dead letter of this partition delivered again.
+    Redrive(Partition, Kept<Incoming>),
 }
 
 /// What the consumer thread is told.
@@ -167,6 +169,12 @@ impl Worker {
             Event::Unblock => {
                 if self.lanes.unblock(self.clock.now()) {
                     tracing::info!(sink, "an operator opened the sink again");
+                }
+            }
+            Event::Redrive(partition, kept) => {
+                let (alert, redrives) = (kept.record.alert_id(), kept.tries.redrives);
+                if self.lanes.redrive(partition, kept) {
+                    tracing::info!(sink, alert, redrives, "a dead letter is delivered again");
                 }
             }
         }

@@ -82,6 +82,7 @@ impl Driven {
             next,
             parked: vec![],
             settled: vec![],
+            redriven: vec![],
             disabled: None,
             said_shut: false,
         };

@@ -6,6 +6,7 @@ pub mod feedback;
 pub mod ledger;
 mod outbox;
 mod outgoing;
+pub mod redrive;
 pub mod relocation;
 mod topics;
 mod verdict;

@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use hotlead::codec::ledger::{self, Bytes, Ended, Entry, Outcome, Parked, Payload, SinkState, Standing, Tries};
+use hotlead::codec::ledger::{
+    self, Bytes, Ended, Entry, Outcome, Parked, Payload, Redrive, SinkState, Standing, Tries,
+};
 use hotlead::core::time::Timestamp;
 
 fn folder(version: u32) -> PathBuf {
@@ -25,6 +27,7 @@ fn samples() -> Vec<(&'static str, Entry)> {
         first_failed: Some(at(2)),
         last_status: Some(503),
         detail: "status 503".to_owned(),
+        ..Tries::default()
     };
     let bytes = |text: &[u8]| Some(Bytes(text.to_vec()));
     let alert = Payload {
@@ -36,10 +39,13 @@ fn samples() -> Vec<(&'static str, Entry)> {
             ("none".into(), None),
         ],
     };
+    let redrive = Redrive { offset: 7, time: at(0), asked: at(90_000), redrives: 1, alert: alert.clone() };
+    let again = Tries { redrives: 1, asked: Some(at(90_000)), ..tries.clone() };
     let parked = Parked { offset: 7, time: at(0), next_at: at(66), tries: tries.clone(), alert };
     let delivered = Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, tries: Tries::default() };
     let reason = Some("exhausted".to_owned());
     let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, tries };
+    let redriven = Ended { tries: again, ..given_up.clone() };
     let sink = SinkState {
         standing: Standing::Disabled,
         since: at(3),
@@ -50,6 +56,8 @@ fn samples() -> Vec<(&'static str, Entry)> {
         ("parked", Entry::Parked(parked)),
         ("delivered", Entry::Ended(delivered)),
         ("dead_lettered", Entry::Ended(given_up)),
+        ("redrive", Entry::Redrive(redrive)),
+        ("redriven", Entry::Ended(redriven)),
         ("sink", Entry::Sink(sink)),
         ("unblock", Entry::Unblock { time: at(9) }),
     ]
