@@ -28,6 +28,9 @@ pub struct Policy {
 /// Under which assignment a record was read: what comes from an earlier one is stale.
 pub type Epoch = u64;
 
+/// Where a record lies on the alert topic.
+pub type Place = (Partition, Offset);
+
 /// Where a record lies, and under which assignment it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket {

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::books::Books;
 use super::gate::Gate;
-use super::job::{Attempt, Change, Ending, Fate, Finished, Kept, Policy, Takeover, Ticket};
+use super::job::{Attempt, Change, Ending, Fate, Finished, Kept, Place, Policy, Takeover, Ticket};
 use super::lane::{Held, Item, Lane, State};
 use super::verdict::{Judged, Reason, Shut, Verdict};
 use crate::codec::ledger::Standing;
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::Partition;
 use crate::core::time::{Span, Timestamp};
 
 /// Between two attempts of a sink whose credential is refused.
@@ -20,8 +20,6 @@ const PROBE_EVERY: Span = Span::from_secs(60);
 /// Pauses between attempts of one alert that it waits out in memory, all together; longer ones in the ledger, so that one
 /// bad lead does not hold the offset of its partition.
 const HOLD: Span = Span::from_secs(60);
-
-type Place = (Partition, Offset);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -343,9 +341,11 @@ impl<R> Lanes<R> {
         }
     }
 
-    /// Whether nothing is sent until the credential or the endpoint is mended.
-    pub fn is_shut(&self) -> bool {
-        self.shut.is_some()
+    /// How the sink stands, as far as that is ours to say: without a partition nobody refuses us anything.
+    pub fn stands(&self) -> Change {
+        let open = Change { standing: Standing::Open, since: Timestamp::default(), detail: String::new() };
+        let is_ours = self.shut.is_some() && !self.partitions.is_empty();
+        self.stands.clone().filter(|_| is_ours).unwrap_or(open)
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.

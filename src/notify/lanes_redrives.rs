@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::stage::{HOUR, MINUTE, Owner, SECOND, Stage, judged, later};
 use super::*;
 use crate::codec::ledger::{Entry, Outcome};
+use crate::core::ids::Offset;
 use crate::notify::books::Counts;
 
 type Answer = fn(&Stage, i64) -> (i64, Judged);

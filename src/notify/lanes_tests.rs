@@ -2,7 +2,7 @@
 
 use super::super::stage::{HOUR, P0, at, judged, later, policy};
 use super::*;
-use crate::core::ids::NextOffset;
+use crate::core::ids::{NextOffset, Offset};
 use crate::notify::books::Counts;
 
 fn delivered() -> Judged {
@@ -187,7 +187,7 @@ fn a_refused_credential_shuts_the_sink_and_one_message_a_minute_asks_again() {
     assert_eq!((probe.len(), probe[0].2), (1, 3), "and not given up, however old");
     lanes.finish(at(30 * HOUR), probe[0].0, delivered(), 0.5);
     let said = lanes.take_batch().and_then(|batch| batch.change).expect("the ledger says so");
-    assert_eq!((said.standing, lanes.is_shut()), (Standing::Open, false));
+    assert_eq!((said.standing, lanes.shut.is_some()), (Standing::Open, false));
 }
 
 #[test]

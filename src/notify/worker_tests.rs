@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::job::{Fate, Policy};
+use super::super::job::{Change, Fate, Place, Policy};
 use super::super::receiver::{Receiver, Reply, Request};
 use super::super::sample;
 use super::*;
@@ -21,11 +21,11 @@ impl Observer for Attempts {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
     fn accepted(&self, _: &str, _: Duration) {}
-    fn ended(&self, _: &str, _: Ending) {}
+    fn ended(&self, _: &str, _: Place, _: Ending) {}
     fn expired(&self, _: &str, _: u64) {}
     fn assigned(&self, _: &str) {}
     fn counted(&self, _: &str, _: Counts) {}
-    fn shut(&self, _: &str, _: bool) {}
+    fn stands(&self, _: &str, _: &Change) {}
 }
 
 /// A sink whose consumer thread and whose ledger is the test.

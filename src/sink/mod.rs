@@ -4,6 +4,7 @@
 mod changelog;
 pub mod feedback;
 pub mod ledger;
+mod ops;
 mod outbox;
 mod outgoing;
 pub mod redrive;
@@ -12,6 +13,7 @@ mod topics;
 mod verdict;
 
 pub use changelog::Changelog;
+pub use ops::Ops;
 pub use outbox::{Delivery, Outbox, PublishError};
 pub use outgoing::{Outgoing, Target};
 pub use relocation::partition_of;

@@ -1,5 +1,7 @@
-//! Whether this process is doing its work: every worker and sink has its partitions, and the brokers answer.
+//! Whether this process is doing its work: every worker and sink has its partitions, the brokers answer, and no sink's
+//! credential is refused.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ struct Parts {
     sinks_assigned: usize,
     /// Of the topic that the workers share.
     partitions: usize,
+    /// Sinks whose credential is refused.
+    blocked: BTreeSet<String>,
 }
 
 /// What the group gave a worker.
@@ -73,6 +77,15 @@ impl Readiness {
         self.parts().sinks_assigned += 1;
     }
 
+    /// Whether the credential of a sink is refused.
+    pub fn set_blocked(&self, sink: &str, is_blocked: bool) {
+        let mut parts = self.parts();
+        match is_blocked {
+            true => drop(parts.blocked.insert(sink.to_owned())),
+            false => drop(parts.blocked.remove(sink)),
+        }
+    }
+
     /// Whether the brokers answer; returns what was known before.
     pub fn set_connected(&self, connected: bool) -> bool {
         self.0.connected.swap(connected, Ordering::Relaxed)
@@ -106,6 +119,10 @@ impl Readiness {
         let assigned = parts.workers.iter().filter(|share| parts.has_its_share(**share, now)).count();
         match assigned + parts.sinks_assigned {
             assigned if assigned < all => Err(format!("{assigned} of {all} workers and sinks have their partitions")),
+            _ if !parts.blocked.is_empty() => {
+                let sinks: Vec<&str> = parts.blocked.iter().map(String::as_str).collect();
+                Err(format!("the credential is refused of sink {}", sinks.join(", ")))
+            }
             _ => Ok(()),
         }
     }
@@ -158,6 +175,20 @@ mod tests {
         readiness.set_connected(true);
         readiness.set_stopping();
         assert_eq!(readiness.is_ready(), Err("stopping".to_owned()));
+    }
+
+    #[test]
+    fn a_refused_credential_names_its_sink_until_it_is_taken() {
+        let readiness = readiness(1, 1);
+        readiness.worker_has(0, 1);
+        for sink in ["sdr", "crm", "sdr"] {
+            readiness.set_blocked(sink, true);
+        }
+        assert_eq!(readiness.is_ready(), Err("the credential is refused of sink crm, sdr".to_owned()));
+        readiness.set_blocked("sdr", false);
+        assert_eq!(readiness.is_ready(), Err("the credential is refused of sink crm".to_owned()));
+        readiness.set_blocked("crm", false);
+        assert_eq!(readiness.is_ready(), Ok(()));
     }
 
     #[test]

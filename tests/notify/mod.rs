@@ -4,6 +4,7 @@ mod broker;
 mod dlq;
 mod fence;
 mod ledger;
+mod ops;
 mod outside;
 mod receiver;
 mod restart;

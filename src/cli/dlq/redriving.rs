@@ -10,7 +10,7 @@ use super::decision::{Counts, Decision, newest};
 use super::found::Found;
 use super::reading::{self, Fault, Named};
 use super::{now, print, told};
-use crate::cli::{exit, files, say};
+use crate::cli::{exit, say};
 use crate::codec::ledger::{self, Bytes, Payload, Redrive};
 use crate::config::settings::Settings;
 use crate::core::ids::{Offset, Partition};
