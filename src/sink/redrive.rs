@@ -51,7 +51,7 @@ impl Redriver {
     /// What librdkafka refuses.
     pub fn of_deliveries(kafka: &Kafka) -> Result<Self, String> {
         Self::open(kafka, |config| {
-            config.set("enable.idempotence", "true");
+            config.set("enable.idempotence", "true").set("message.timeout.ms", WAIT.as_millis().to_string());
         })
     }
 
@@ -76,7 +76,6 @@ impl Redriver {
             config.set(name, value);
         }
         config.set("linger.ms", "0").set("message.max.bytes", MAX_SENT_RECORD.to_string());
-        config.set("message.timeout.ms", WAIT.as_millis().to_string());
         set(&mut config);
         let producer = config.create_with_context(Failed::default());
         Ok(Self { producer: producer.map_err(|error| format!("the producer refuses: {error}"))? })

@@ -183,8 +183,7 @@ impl<'a> Work<'a> {
         let (planned, of_events, begun) = (std::mem::take(&mut self.planned), self.of_events.take(), Instant::now());
         let mut done = 0;
         let redriven = reading::values(settings, &planned.keys().copied().collect(), |found, value| {
-            let due = Duration::from_secs(1) * done / self.manner.rate.max(1);
-            thread::sleep(due.saturating_sub(begun.elapsed()));
+            thread::sleep(due(done, self.manner.rate).saturating_sub(begun.elapsed()));
             let redrives = planned.get(&(found.partition, found.offset)).copied().unwrap_or_default();
             let sent = match (&found.letter.sink, &of_events) {
                 (Some(sink), _) => ask(settings, &deliveries, found, value, sink, redrives),
@@ -206,6 +205,11 @@ impl<'a> Work<'a> {
             redriven => redriven,
         }
     }
+}
+
+/// How long after the first one the next may go, when so many are done.
+fn due(done: u32, rate: u32) -> Duration {
+    Duration::from_secs(1) * done / rate.max(1)
 }
 
 /// What names a delivery: its sink, and the alert's coordinates.
@@ -250,4 +254,50 @@ fn give_back(settings: &Settings, redriver: &Redriver, found: &Found, value: Opt
     let time: Option<Timestamp> = found.letter.time.filter(|time| time.is_plausible());
     let event = Event { partition, time, key, value, headers };
     redriver.give_back(&settings.topics.events, &event, &settings.topics.feedback, &found.place())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::letter::Letter;
+
+    #[test]
+    fn each_second_has_so_many() {
+        #[rustfmt::skip]
+        let rows = [
+            // done  a second  due, in ms
+            (   0,      50,          0),
+            (   1,      50,         20),
+            (  50,      50,      1_000),
+            (   3,       1,      3_000),
+            (   3,       0,      3_000),
+            (9_999, 10_000,        999),
+        ];
+        for (done, rate, expected) in rows {
+            assert_eq!(due(done, rate).as_millis(), expected, "{done} at {rate} a second");
+        }
+    }
+
+    #[test]
+    fn an_alert_is_named_by_its_partition_and_id_or_offset_and_only_on_its_own_topic() {
+        let found = |source: &str, id: &[u8]| Found {
+            topic: "hotlead.dead-letter".into(),
+            partition: Partition(0),
+            offset: Offset(12),
+            time: None,
+            key: None,
+            letter: Letter {
+                sink: Some("crm".into()),
+                source: source.into(),
+                headers: vec![("ce_id".into(), Some(id.to_vec()))],
+                ..Letter::default()
+            },
+        };
+        let id = b"0123456789abcdef0123456789abcdef";
+        let of = |source: &str, id: &[u8]| named(&found(source, id), "hotlead.alerts");
+        assert_eq!(of("hotlead.alerts/3@7", id), Some((Partition(3), id.to_vec())));
+        assert_eq!(of("hotlead.alerts/3@7", b"no id"), Some((Partition(3), b"@7".to_vec())));
+        assert_eq!(of("other.alerts/3@7", id), None);
+        assert_eq!(of("hotlead.alerts", id), None);
+    }
 }
