@@ -167,7 +167,7 @@ fn gone_keeps_the_queue_through_a_restart_until_an_operator_opens_it() {
     owner.works_until(&mut stage, 30 * HOUR + MINUTE, &mut |_, _| (10, delivered()));
     // By then the first three were too old.
     assert_eq!((stage.dead.len() + stage.accepted.len(), stage.committed), (5, stage.end()));
-    assert!(!owner.lanes.shut.is_some());
+    assert!(owner.lanes.shut.is_none());
 }
 
 #[test]

@@ -227,9 +227,12 @@ mod tests {
         }
     }
 
+    /// What is told: its type, since which second, and how many.
+    type Told = Option<(Type, Option<i64>, u64)>;
+
     /// Reads a sink's day top to bottom: what is told at which moment, and nothing else.
     #[track_caller]
-    fn day(steps: &[(i64, Step, Option<(Type, Option<i64>, u64)>, &str)]) {
+    fn day(steps: &[(i64, Step, Told, &str)]) {
         let mut watchman = Watchman::new("crm");
         watchman.wait(5);
         for (second, step, expected, why) in steps {

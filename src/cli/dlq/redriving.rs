@@ -159,7 +159,7 @@ impl<'a> Work<'a> {
 
     /// Whether it is within the limit.
     fn plan(&mut self, found: &Found, redrives: u32) -> bool {
-        let is_within = self.manner.limit.is_none_or(|limit| self.planned.len() as u64 + 1 <= limit);
+        let is_within = self.manner.limit.is_none_or(|limit| (self.planned.len() as u64) < limit);
         if is_within {
             self.planned.insert((found.partition, found.offset), redrives);
             self.counts.redriven += 1;
