@@ -341,11 +341,15 @@ impl<R> Lanes<R> {
         }
     }
 
-    /// How the sink stands, as far as that is ours to say: without a partition nobody refuses us anything.
+    /// How the sink stands, whether that is recorded or not.
     pub fn stands(&self) -> Change {
         let open = Change { standing: Standing::Open, since: Timestamp::default(), detail: String::new() };
-        let is_ours = self.shut.is_some() && !self.partitions.is_empty();
-        self.stands.clone().filter(|_| is_ours).unwrap_or(open)
+        self.stands.clone().filter(|_| self.shut.is_some()).unwrap_or(open)
+    }
+
+    /// Whether there is nothing here to deliver: others have all partitions.
+    pub fn is_spare(&self) -> bool {
+        self.partitions.is_empty()
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.

@@ -71,8 +71,9 @@ pub trait Observer: Send + Sync {
     /// The breaker of the sink's endpoint is open, or closed again.
     fn breaker(&self, _sink: &str, _is_open: bool) {}
 
-    /// These partitions have another owner.
-    fn left(&self, _sink: &str, _partitions: &[Partition]) {}
+    /// These partitions have another owner; the last of them were with us (true), so how the sink stands is not ours to say
+    /// until it is assigned some again.
+    fn left(&self, _sink: &str, _partitions: &[Partition], _is_spare: bool) {}
 
     /// The sink's thread is in its group, the brokers answered it, and its worker heard of it.
     fn alive(&self, _sink: &str) {}

@@ -185,7 +185,7 @@ impl Worker {
             }
             Event::Lost(partitions) => {
                 self.lanes.forget_all(&partitions);
-                observer.left(sink, &partitions);
+                observer.left(sink, &partitions, self.lanes.is_spare());
             }
             Event::Unblock => {
                 if self.lanes.unblock(self.clock.now()) {
@@ -328,7 +328,7 @@ impl Worker {
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
                 self.lanes.forget_all(&drain.partitions);
-                observer.left(sink, &drain.partitions);
+                observer.left(sink, &drain.partitions, self.lanes.is_spare());
                 let _ = drain.answer.send(());
             }
         }

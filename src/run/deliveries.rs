@@ -109,6 +109,8 @@ impl Observer for Deliveries {
     fn assigned(&self, sink: &str) {
         let is_first = self.sinks().get(sink).is_some_and(|known| known.shown.is_none());
         self.count(sink, |_| {});
+        let is_blocked = self.sinks().get(sink).is_some_and(|known| known.watchman.is_blocked());
+        self.hooks.readiness.set_blocked(sink, is_blocked);
         if is_first {
             self.watch(sink, |_, _| None);
             self.hooks.readiness.sink_assigned();
@@ -180,7 +182,11 @@ impl Observer for Deliveries {
         self.watch(sink, |watchman, now| watchman.breaker(now, is_open));
     }
 
-    fn left(&self, sink: &str, partitions: &[Partition]) {
+    fn left(&self, sink: &str, partitions: &[Partition], is_spare: bool) {
+        if is_spare {
+            // Whoever is refused now is not ready; we have nothing to be refused with.
+            self.hooks.readiness.set_blocked(sink, false);
+        }
         self.watch(sink, |watchman, _| {
             watchman.left(partitions);
             None

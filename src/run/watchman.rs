@@ -122,6 +122,11 @@ impl Watchman {
         Some(self.notice(r#type, now, reason, Some(since), self.waiting))
     }
 
+    /// Whether its credential is refused.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.standing == Standing::Blocked
+    }
+
     /// Its whole path is alive.
     pub(super) fn alive(&self, now: Timestamp) -> Notice {
         self.notice(Type::Heartbeat, now, "brokers, consumer and worker are alive".to_owned(), None, self.waiting)

@@ -120,7 +120,7 @@ impl Metrics {
         r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
         r.register("delivery_in_flight", "Alerts in memory without a terminal state that the ledger does not hold", inner.deliveries_in_flight.clone());
         r.register("delivery_parked", "Alerts that the ledger holds for a later attempt", inner.deliveries_parked.clone());
-        r.register("delivery_consumed", "Alerts that a sink took in: from the alert topic, or parked in its ledger", inner.deliveries_consumed.clone());
+        r.register("delivery_consumed", "Alerts that a sink took in: from the alert topic, parked in its ledger, or redriven", inner.deliveries_consumed.clone());
         r.register("delivery_handed_back", "Alerts that went to another owner with their partition", inner.deliveries_handed_back.clone());
         r.register("event_to_alert_seconds", "From an event's record timestamp until its alert is committed", inner.event_to_alert.clone());
         r.register("event_to_delivered_seconds", "From an event's record timestamp until its alert is delivered", inner.event_to_delivered.clone());

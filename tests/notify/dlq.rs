@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::broker::alert;
 use super::receiver::Receiver;
-use super::restart::{Deployment, requests, webhook};
+use super::restart::{Deployment, requests, sink, webhook};
 use crate::kafka::{Outgoing, Record, broker};
 use crate::supervise::{Supervised, free_port, wait_for};
 
@@ -69,6 +69,13 @@ async fn a_given_up_delivery_goes_back_to_its_sink_once_and_to_no_other() {
         assert_eq!(redrive(&process, "--sink crm --dry-run"), counts(2, 0));
         assert_eq!((broker().consume_visible(&ledger).len(), crm.seen().len()), (before, asked), "nothing changed");
 
+        // Too early: it dies again, and its second life is counted.
+        assert_eq!(redrive(&process, "--sink crm --lead worse"), counts(1, 0));
+        wait_for("its second death", DEADLINE, || (broker().consume_visible(&dead).len() == 3).then_some(()));
+        let (_, out, _) = dlq(&process, "show --lead worse --limit 2 --json");
+        let lives = out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["redrives"].clone());
+        assert_eq!(lives.collect::<Vec<_>>(), [0, 1]);
+
         well.store(true, Ordering::Relaxed);
         assert_eq!(redrive(&process, "--sink crm --lead bad"), counts(1, 0));
         wait_for("its delivery", DEADLINE, || deployment.is_delivered(1).then_some(()));
@@ -79,10 +86,12 @@ async fn a_given_up_delivery_goes_back_to_its_sink_once_and_to_no_other() {
         process.signal("KILL");
         assert_eq!(redrive(&process, ""), counts(1, 1));
         assert_eq!(redrive(&process, "")["under_way"], 1);
+        let status: Value = serde_json::from_str(&sink(&process, &["status", "crm", "--json"]).1).expect("JSON");
+        assert_eq!((&status["parked"], &status["delivered"]), (&json!(1), &json!(2)));
         process.start();
         wait_for("its delivery", DEADLINE, || deployment.is_delivered(2).then_some(()));
         assert_eq!(redrive(&process, "--reason message"), counts(0, 2));
-        assert_eq!(requests(&crm, "worse"), [id(2), id(2), id(2)]);
+        assert_eq!(requests(&crm, "worse"), vec![id(2); 5], "two refusals in each of two lives, then taken");
 
         assert_eq!(redrive(&process, &format!("{} --force", id(1))), counts(1, 0));
         wait_for("its repeat", DEADLINE, || (requests(&crm, "bad").len() == 4).then_some(()));

@@ -275,7 +275,7 @@ async fn a_disabled_endpoint_keeps_its_queue_until_an_operator_opens_it() {
 }
 
 /// Runs `hotlead sink …` on a process's config file: exit code and output.
-fn sink(process: &Supervised, arguments: &[&str]) -> (i32, String) {
+pub fn sink(process: &Supervised, arguments: &[&str]) -> (i32, String) {
     let ran = std::process::Command::new(env!("CARGO_BIN_EXE_hotlead"))
         .arg("sink")
         .args(arguments)
