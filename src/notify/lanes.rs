@@ -31,6 +31,8 @@ pub struct Lanes<R> {
     /// Places for attempts that are taken.
     taken: usize,
     shut: Option<(Shut, Timestamp)>,
+    /// When its secrets were exchanged last.
+    renewed: Option<Timestamp>,
     /// The ledger says that the sink is shut.
     said_shut: bool,
     gate_opens: Option<Timestamp>,
@@ -54,6 +56,7 @@ impl<R> Lanes<R> {
             due: BTreeSet::new(),
             taken: 0,
             shut: None,
+            renewed: None,
             said_shut: false,
             gate_opens: None,
             pending: BTreeMap::new(),
@@ -211,6 +214,7 @@ impl<R> Lanes<R> {
             self.taken += 1;
             item.state = State::InFlight;
             item.has_place = true;
+            item.next_at = now; // with the secret of now
             item.tries.attempts += 1;
             let ticket = Ticket { partition: place.0, offset: place.1, epoch };
             let (number, minimal) = (item.tries.attempts, item.tries.refusals > 0);
@@ -309,6 +313,9 @@ impl<R> Lanes<R> {
         let was = self.shut.replace((shut, probe_at));
         let own = self.partitions.get_mut(&place.0);
         if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
+            if shut == Shut::Credential && self.renewed.is_some_and(|renewed| item.next_at < renewed) {
+                self.shut = Some((shut, now)); // of the secret before: that of now was not tried yet
+            }
             give_place(&mut self.taken, item);
             item.state = State::Ready;
             self.ready.push_front(place);
@@ -322,6 +329,7 @@ impl<R> Lanes<R> {
 
     /// Its credential is another one now: a sink that is shut because of it tries at once.
     pub fn renewed(&mut self, now: Timestamp) {
+        self.renewed = Some(now);
         if let Some((Shut::Credential, probe_at)) = &mut self.shut {
             *probe_at = now;
         }

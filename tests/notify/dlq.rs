@@ -131,7 +131,10 @@ fn looked_at(process: &Supervised, deployment: &Deployment) {
         ("ls --reason exhausted",     1),
         ("redrive --reason channel",  1),
         ("ls --since 2999-01-01T00:00:00Z", 1),
-        ("ls --reason unheard-of",    2),
+        ("ls --reason unheard-of",    1),
+        ("ls --since yesterday",      2),
+        ("redrive --rate 0",          2),
+        ("redrive --limit all",       2),
     ];
     for (arguments, expected) in rows {
         let (code, out, err) = dlq(process, arguments);
@@ -141,6 +144,40 @@ fn looked_at(process: &Supervised, deployment: &Deployment) {
     let nowhere = config.replace(broker().bootstrap(), &format!("127.0.0.1:{}", free_port()));
     fs::write(process.folder().join("nowhere.yaml"), nowhere).expect("a writable folder");
     assert_eq!(dlq(process, "redrive --config nowhere.yaml").0, 69);
+}
+
+/// Dead letters of which nothing can be sent back are told, one line each, and the others are not held up by them.
+fn cannot_go_back(process: &Supervised, deployment: &Deployment) {
+    let (events, alerts) = (deployment.topic("events"), deployment.topic("hotlead.alerts"));
+    let letter = |headers: &[(&str, &str)], value: Option<&str>| Outgoing {
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
+        value: value.map(Into::into),
+        ..Outgoing::default()
+    };
+    let source = |topic: &str| format!("{topic}/0@7");
+    let too_large = "8000000 bytes; the value of 8000000 bytes is larger than this topic takes";
+    let letters = [
+        letter(&[("hotlead_reason", "empty"), ("hotlead_source", &source("elsewhere"))], Some("{}")),
+        letter(
+            &[("hotlead_reason", "too_large"), ("hotlead_detail", too_large), ("hotlead_source", &source(&events))],
+            None,
+        ),
+        letter(
+            &[("hotlead_sink", "former"), ("hotlead_reason", "message"), ("hotlead_source", &source(&alerts))],
+            Some("{}"),
+        ),
+        letter(
+            &[("hotlead_sink", "crm"), ("hotlead_reason", "message"), ("hotlead_source", &source(&events))],
+            Some("{}"),
+        ),
+    ];
+    broker().produce(&deployment.topic("hotlead.dead-letter"), letters);
+    let (code, out, err) = dlq(process, "redrive --config hotlead.yaml");
+    assert_eq!((code, out.as_str()), (1, "redriven           0\nskipped_delivered  1\nfailed             4\n"));
+    for why in ["came from elsewhere/0@7", "its value is not here", "sink former is not in the config file"] {
+        assert_eq!(err.lines().filter(|line| line.contains(why)).count(), 1, "{why}: {err}");
+    }
+    assert_eq!(err.lines().count(), 4, "{err}");
 }
 
 /// Goal: an event that could not be read is read after the config is mended, from where it lay, and once.
@@ -179,6 +216,7 @@ async fn an_event_goes_back_to_its_partition_as_it_came_and_counts_once() {
         assert_eq!((records.len(), as_sent(&records[0])), (2, as_sent(&records[1])));
         assert_eq!(records[0].headers, records[1].headers);
         assert_eq!(broker().consume_visible(&dead).len(), 1, "it did not die again");
+        cannot_go_back(&process, &deployment);
         process.tell("TERM");
         assert_eq!(process.ended(), 0, "{}", process.log());
         assert!(!process.log().contains("not known"), "{}", process.log());

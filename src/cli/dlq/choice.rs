@@ -1,7 +1,6 @@
 //! Which dead letters are meant: what was typed, compared with each of them.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 
 use super::found::Found;
 use crate::codec::{letter, time};
@@ -35,8 +34,9 @@ pub struct Choice {
     /// Deliveries that this sink gave up
     #[arg(long, value_name = "ID")]
     pub(super) sink: Option<String>,
-    /// Those with this reason
-    #[arg(long, value_name = "REASON", value_parser = PossibleValuesParser::new(REASONS))]
+    /// Those with this reason: of deliveries exhausted, message, channel, refused_address, uncertain; of events not_json,
+    /// unknown_format, no_type, bad_time, no_lead, too_large, too_deep, not_utf8, empty
+    #[arg(long, value_name = "REASON")]
     pub(super) reason: Option<String>,
     /// Those of this lead, by its key
     #[arg(long, value_name = "KEY")]
@@ -63,6 +63,18 @@ fn since(text: &str) -> Result<Since, String> {
 }
 
 impl Choice {
+    /// What to say if no dead letter on this topic is meant.
+    pub(super) fn nothing(&self, topic: &str) -> String {
+        match self.reason.as_deref().filter(|reason| !REASONS.contains(reason)) {
+            // A later version may have others: so it is no fault of the command line.
+            Some(reason) => {
+                let hint = config::did_you_mean(reason, REASONS.into_iter());
+                format!("no dead letter on {topic} is meant, and no reason is called {reason:?}{hint}")
+            }
+            None => format!("no dead letter on {topic} is meant"),
+        }
+    }
+
     /// Whether a dead letter is meant.
     pub(super) fn takes(&self, found: &Found, now: Timestamp) -> bool {
         let from = self.since.map(|since| match since {
@@ -164,8 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_can_be_typed() {
+    fn every_reason_is_known_and_a_misspelt_one_is_told() {
         use OfDeliveries::{Channel, Exhausted, Message, RefusedAddress};
+        let of = |reason: &str| Choice { reason: Some(reason.into()), ..Choice::default() }.nothing("d");
+        assert_eq!(of("not_json"), "no dead letter on d is meant");
+        let misspelt =
+            "no dead letter on d is meant, and no reason is called \"exausted\"; did you mean \"exhausted\"?";
+        assert_eq!(of("exausted"), misspelt);
         let deliveries = [Exhausted, Message, Channel, RefusedAddress].map(OfDeliveries::name);
         for reason in OfEvents::ALL.map(OfEvents::name).iter().chain(&deliveries) {
             assert!(REASONS.contains(reason), "{reason}");

@@ -65,13 +65,9 @@ pub(super) fn chosen(settings: &Settings, choice: &Choice, now: Timestamp) -> Re
     let mut letters = letters(settings)?;
     letters.retain(|found| choice.takes(found, now));
     match letters.is_empty() {
-        true => Err((exit::NOT_SO, nothing(settings))),
+        true => Err((exit::NOT_SO, choice.nothing(&settings.topics.dead_letter))),
         false => Ok(letters),
     }
-}
-
-pub(super) fn nothing(settings: &Settings) -> String {
-    format!("no dead letter on {} is meant", settings.topics.dead_letter)
 }
 
 /// Reads the dead letters once more, and gives these with their values.

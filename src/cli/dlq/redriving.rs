@@ -88,7 +88,7 @@ impl<'a> Work<'a> {
         };
         let mut meant = all.into_iter().filter(|found| choice.takes(found, now) && is_newest(found)).peekable();
         if meant.peek().is_none() {
-            return Err((exit::NOT_SO, reading::nothing(settings)));
+            return Err((exit::NOT_SO, choice.nothing(&settings.topics.dead_letter)));
         }
         let (deliveries, events): (Vec<_>, Vec<_>) = meant.partition(|found| found.letter.sink.is_some());
         let (planned, counts, faults) = (Planned::new(), Counts::default(), Vec::new());
