@@ -1,7 +1,7 @@
 //! Dead letters on a real broker: looked at and sent back by the program's own commands, beside the running instance.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::broker::alert;
 use super::receiver::Receiver;
-use super::restart::{Deployment, requests, sink, webhook};
+use super::restart::{Deployment, hold, requests, sink, webhook};
 use crate::kafka::{Outgoing, Record, broker};
 use crate::supervise::{Supervised, free_port, wait_for};
 
@@ -144,6 +144,53 @@ fn looked_at(process: &Supervised, deployment: &Deployment) {
     let nowhere = config.replace(broker().bootstrap(), &format!("127.0.0.1:{}", free_port()));
     fs::write(process.folder().join("nowhere.yaml"), nowhere).expect("a writable folder");
     assert_eq!(dlq(process, "redrive --config nowhere.yaml").0, 69);
+}
+
+/// Goal: `kill -9` of the command and of the instance in the midst of a redrive loses nothing, and repeats only what was
+/// accepted and not recorded, with the same id. Method: the first request of the redrive is answered after both are dead.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_survives_the_death_of_whoever_asked_and_of_whoever_was_asked() {
+    const LEADS: [&str; 3] = ["a", "b", "c"];
+    let flag = || Arc::new(AtomicBool::new(false));
+    let (well, held, released) = (flag(), flag(), flag());
+    let (is_well, is_held, release) = (well.clone(), held.clone(), released.clone());
+    let crm = Receiver::start(move |_| {
+        if !is_well.load(Ordering::Relaxed) {
+            return (422, "");
+        }
+        if !is_held.swap(true, Ordering::Relaxed) {
+            hold(&release);
+        }
+        (200, "")
+    });
+    let crm = crm.await;
+    tokio::task::block_in_place(|| {
+        let deployment = Deployment::with("dlq-killed", 1, &webhook("crm", &crm));
+        let mut process = deployment.start("a");
+        deployment.publish((1..).zip(LEADS).map(|(number, lead)| alert(number, lead)));
+        let dead = deployment.topic("hotlead.dead-letter");
+        wait_for("dead letters", DEADLINE, || (broker().consume_visible(&dead).len() == 3).then_some(()));
+        well.store(true, Ordering::Relaxed);
+        let mut asking = Command::new(env!("CARGO_BIN_EXE_hotlead"))
+            .args(["dlq", "redrive", "--rate", "1"])
+            .current_dir(process.folder())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        wait_for("the first request", DEADLINE, || held.load(Ordering::Relaxed).then_some(()));
+        asking.kill().expect("it is ours");
+        asking.wait().expect("it is ours");
+        process.signal("KILL");
+        released.store(true, Ordering::Relaxed);
+        process.start();
+        wait_for("all delivered", DEADLINE, || (redrive(&process, "") == counts(0, 3)).then_some(()));
+        let taken = LEADS.map(|lead| requests(&crm, lead).len() - 2);
+        assert_eq!(taken.iter().filter(|taken| **taken == 1).count(), 2, "{taken:?}");
+        assert_eq!(taken.iter().sum::<usize>(), 4, "the held one came twice: {taken:?}");
+        for (number, lead) in (1..).zip(LEADS) {
+            assert!(requests(&crm, lead).iter().all(|sent| *sent == id(number)), "always the same id");
+        }
+    });
 }
 
 /// Dead letters of which nothing can be sent back are told, one line each, and the others are not held up by them.

@@ -124,7 +124,7 @@ pub fn webhook(id: &str, receiver: &Receiver) -> String {
 }
 
 /// Blocks a receiver's answer until the flag is up.
-fn hold(released: &AtomicBool) {
+pub fn hold(released: &AtomicBool) {
     tokio::task::block_in_place(|| {
         wait_for("the release", DEADLINE, || released.load(Ordering::Relaxed).then_some(()));
     });
