@@ -68,7 +68,7 @@ impl Choice {
         match self.reason.as_deref().filter(|reason| !REASONS.contains(reason)) {
             // A later version may have others: so it is no fault of the command line.
             Some(reason) => {
-                let hint = config::did_you_mean(reason, REASONS.into_iter());
+                let hint = config::did_you_mean(reason, REASONS);
                 format!("no dead letter on {topic} is meant, and no reason is called {reason:?}{hint}")
             }
             None => format!("no dead letter on {topic} is meant"),
