@@ -9,7 +9,7 @@ use crate::core::ids::Offset;
 use crate::core::time::Timestamp;
 
 /// Of the records that are written; all up to this one can be read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The key of the sink's own state.
 pub const SINK: &[u8] = b"sink";
@@ -350,6 +350,6 @@ mod tests {
         assert_eq!(read(None), Ok(None));
         assert_eq!(read(Some(b"{}")), Err(LedgerFault::Foreign));
         assert_eq!(read(Some(br#"{"v":1,"state":"unknown"}"#)), Err(LedgerFault::Foreign));
-        assert_eq!(read(Some(br#"{"v":2,"state":"unknown"}"#)), Err(LedgerFault::Newer(2)));
+        assert_eq!(read(Some(br#"{"v":3,"state":"unknown"}"#)), Err(LedgerFault::Newer(3)));
     }
 }

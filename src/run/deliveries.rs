@@ -110,7 +110,7 @@ impl Observer for Deliveries {
         let is_first = self.sinks().get(sink).is_some_and(|known| known.shown.is_none());
         self.count(sink, |_| {});
         let is_blocked = self.sinks().get(sink).is_some_and(|known| known.watchman.is_blocked());
-        self.hooks.readiness.set_blocked(sink, is_blocked);
+        self.hooks.readiness.sink_blocked(sink, is_blocked);
         if is_first {
             self.watch(sink, |_, _| None);
             self.hooks.readiness.sink_assigned();
@@ -159,7 +159,7 @@ impl Observer for Deliveries {
 
     fn stands(&self, sink: &str, change: &Change) {
         let Change { standing, since, detail } = change;
-        self.hooks.readiness.set_blocked(sink, *standing == Standing::Blocked);
+        self.hooks.readiness.sink_blocked(sink, *standing == Standing::Blocked);
         let trouble = match standing {
             Standing::Open => None,
             Standing::Blocked => Some("blocked: its credential is refused".to_owned()),
@@ -185,7 +185,7 @@ impl Observer for Deliveries {
     fn left(&self, sink: &str, partitions: &[Partition], is_spare: bool) {
         if is_spare {
             // Whoever is refused now is not ready; we have nothing to be refused with.
-            self.hooks.readiness.set_blocked(sink, false);
+            self.hooks.readiness.sink_blocked(sink, false);
         }
         self.watch(sink, |watchman, _| {
             watchman.left(partitions);

@@ -26,10 +26,10 @@ struct Parts {
     workers: Vec<Share>,
     sinks: usize,
     sinks_assigned: usize,
+    /// Ids of sinks whose credential is refused.
+    blocked: BTreeSet<String>,
     /// Of the topic that the workers share.
     partitions: usize,
-    /// Sinks whose credential is refused.
-    blocked: BTreeSet<String>,
 }
 
 /// What the group gave a worker.
@@ -77,13 +77,13 @@ impl Readiness {
         self.parts().sinks_assigned += 1;
     }
 
-    /// Whether the credential of a sink is refused.
-    pub fn set_blocked(&self, sink: &str, is_blocked: bool) {
+    /// The sink's credential is refused, or (false) taken again.
+    pub fn sink_blocked(&self, sink: &str, blocked: bool) {
         let mut parts = self.parts();
-        match is_blocked {
-            true => drop(parts.blocked.insert(sink.to_owned())),
-            false => drop(parts.blocked.remove(sink)),
-        }
+        match blocked {
+            true => parts.blocked.insert(sink.to_owned()),
+            false => parts.blocked.remove(sink),
+        };
     }
 
     /// Whether the brokers answer; returns what was known before.
@@ -120,8 +120,8 @@ impl Readiness {
         match assigned + parts.sinks_assigned {
             assigned if assigned < all => Err(format!("{assigned} of {all} workers and sinks have their partitions")),
             _ if !parts.blocked.is_empty() => {
-                let sinks: Vec<&str> = parts.blocked.iter().map(String::as_str).collect();
-                Err(format!("the credential is refused of sink {}", sinks.join(", ")))
+                let ids: Vec<_> = parts.blocked.iter().map(String::as_str).collect();
+                Err(format!("the credential of sink {} is refused", ids.join(", ")))
             }
             _ => Ok(()),
         }
@@ -178,16 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_credential_names_its_sink_until_it_is_taken() {
+    fn a_sink_whose_credential_is_refused_is_named_until_it_is_taken_again() {
         let readiness = readiness(1, 1);
         readiness.worker_has(0, 1);
-        for sink in ["sdr", "crm", "sdr"] {
-            readiness.set_blocked(sink, true);
-        }
-        assert_eq!(readiness.is_ready(), Err("the credential is refused of sink crm, sdr".to_owned()));
-        readiness.set_blocked("sdr", false);
-        assert_eq!(readiness.is_ready(), Err("the credential is refused of sink crm".to_owned()));
-        readiness.set_blocked("crm", false);
+        readiness.sink_blocked("sdr", true);
+        readiness.sink_blocked("crm", true);
+        assert_eq!(readiness.is_ready(), Err("the credential of sink crm, sdr is refused".to_owned()));
+        readiness.sink_blocked("crm", false);
+        readiness.sink_blocked("sdr", false);
         assert_eq!(readiness.is_ready(), Ok(()));
     }
 

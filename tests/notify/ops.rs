@@ -75,7 +75,7 @@ async fn a_refused_credential_is_seen_everywhere_until_its_secret_is_replaced() 
         let refused = Instant::now();
         let why = ready(port, 503);
         assert!(refused.elapsed() < Duration::from_secs(5), "after {:?}", refused.elapsed());
-        assert_eq!(why, "not ready: the credential is refused of sink sdr\n");
+        assert_eq!(why, "not ready: the credential of sink sdr is refused\n");
         assert_eq!(get(port, "/healthz"), Some((200, "ok\n".to_owned())));
         let (key, blocked) = told(&deployment, Type::SinkBlocked, Some("sdr"));
         assert_eq!((key.as_str(), blocked.count), ("sdr", 2));

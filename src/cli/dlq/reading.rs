@@ -121,11 +121,18 @@ pub(super) fn ledger(
         if wanted.contains(&name) {
             known.entry(name.clone()).or_default().take(&entry);
         }
-        // Of those that ended nothing is kept: there may be many.
-        let of_it = waiting.entry(name.clone()).or_default();
-        of_it.take(&entry);
-        if matches!(entry, Entry::Ended(_)) && !of_it.is_waiting() {
-            waiting.remove(&name);
+        match &entry {
+            Entry::Parked(_) | Entry::Redrive(_) => waiting.entry(name).or_default().take(&entry),
+            // Of those that ended nothing is kept: there may be many.
+            Entry::Ended(_) => {
+                if let Some(known) = waiting.get_mut(&name) {
+                    known.take(&entry);
+                    if !known.is_waiting() {
+                        waiting.remove(&name);
+                    }
+                }
+            }
+            _ => {}
         }
         Ok(())
     })?;
