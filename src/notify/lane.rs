@@ -65,6 +65,8 @@ pub(super) struct Lane<R> {
     settled: BTreeSet<Offset>,
     /// How often alerts came back from the dead letters, of those that did.
     redriven: BTreeMap<Offset, u32>,
+    /// Wishes for alerts whose end is on the ledger, which we do not know yet.
+    early: BTreeMap<Offset, Kept<R>>,
 }
 
 impl<R> Item<R> {
@@ -87,6 +89,7 @@ impl<R> Lane<R> {
             base: takeover.next,
             settled: takeover.settled.into_iter().collect(),
             redriven: takeover.redriven.into_iter().collect(),
+            early: BTreeMap::new(),
         };
         for kept in takeover.parked {
             // Its end may come before its record is read once more.
@@ -106,11 +109,15 @@ impl<R> Lane<R> {
         item.next_at = next_at;
     }
 
-    /// Takes in an alert that comes back from the dead letters. False if it is here, or came back as often before: whoever
-    /// asks does not know yet what became of an earlier wish.
+    /// Takes in an alert that comes back from the dead letters. False if it came back as often before, because whoever asks
+    /// does not know yet what became of an earlier wish; or if we do not know yet that it was given up.
     pub(super) fn redrive(&mut self, kept: Kept<R>) -> bool {
         let known = self.redriven.get(&kept.offset).copied().unwrap_or(0);
-        if self.revoking || self.items.contains_key(&kept.offset) || kept.tries.redrives <= known {
+        if self.revoking || kept.tries.redrives <= known {
+            return false;
+        }
+        if self.items.contains_key(&kept.offset) {
+            self.early.insert(kept.offset, kept);
             return false;
         }
         self.redriven.insert(kept.offset, kept.tries.redrives);
@@ -171,6 +178,11 @@ impl<R> Lane<R> {
             self.leads.remove(&item.lane);
         }
         Some((item, next))
+    }
+
+    /// A wish for an alert that came before we knew that it was given up.
+    pub(super) fn take_early(&mut self, offset: Offset) -> Option<Kept<R>> {
+        self.early.remove(&offset)
     }
 
     /// Where it began.

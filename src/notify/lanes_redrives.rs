@@ -104,6 +104,27 @@ fn new_alerts_of_its_lead_stay_in_order_behind_it_and_a_shut_sink_holds_it() {
     assert_eq!(stage.committed, stage.end());
 }
 
+/// Goal: whoever reads the dead letter before its owner knows that it is written does not ask in vain.
+#[test]
+fn a_wish_that_overtakes_the_news_of_its_alerts_end_is_kept() {
+    let mut stage = Stage::default();
+    let offset = stage.publish(0, "a");
+    let mut owner = stage.takes_over();
+    let (mut gate, now) = (Gate::open(), super::super::stage::at(0));
+    owner.lanes.admit((Partition(0), Offset(offset)), b"a", now, Default::default());
+    let attempt = owner.lanes.next(now, &mut gate).expect("it is new");
+    owner.lanes.finish(now, attempt.ticket, judged(Verdict::Never(Reason::Message)), 0.5);
+    owner.lanes.take_batch().expect("its end");
+    let tries = crate::codec::ledger::Tries { redrives: 1, asked: Some(now), ..Default::default() };
+    let record = Default::default();
+    let wish = Kept { offset: Offset(offset), key: b"a".to_vec(), time: now, next_at: now, tries, record };
+    assert!(!owner.lanes.redrive(Partition(0), wish), "not yet");
+    assert!(owner.lanes.next(now, &mut gate).is_none());
+    owner.lanes.written(&[Partition(0)]);
+    assert_eq!(owner.lanes.next(now, &mut gate).map(|again| again.number), Some(1), "now it comes back");
+    assert!(owner.lanes.books().agree());
+}
+
 /// Goal: what is parked and ended again before its record is read once more is not taken for a new one.
 #[test]
 fn a_parked_alert_that_ends_before_its_record_is_read_again_is_not_sent_twice() {
