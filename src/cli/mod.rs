@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod capture;
 pub mod check;
 pub mod demo;
+pub mod dlq;
 pub mod exit;
 mod files;
 pub mod render;
@@ -85,6 +86,9 @@ enum Command {
     /// Try out where alerts go, look at how that stands
     #[command(subcommand)]
     Sink(SinkCommand),
+    /// Look at dead letters, and send them back
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Find out which sinks alerts go to
     #[command(subcommand)]
     Route(RouteCommand),
@@ -278,6 +282,7 @@ pub fn main() -> u8 {
             SinkCommand::Status { id, config, json } => sink_status::status(&config.config, id.as_deref(), json),
             SinkCommand::Unblock { id, config } => sink_status::unblock(&config.config, &id),
         },
+        Command::Dlq(command) => dlq::run(&command),
         Command::Route(RouteCommand::Test { sample, config, expect, json }) => {
             route::test(&config.config, sample.file(), &expect, json)
         }

@@ -123,15 +123,37 @@ fn read(settings: &Settings, sink: &str) -> Result<Status, (u8, String)> {
                 parked.alert = ledger::Payload::default();
                 newest.insert(place, Entry::Parked(parked));
             }
+            Some(Entry::Redrive(mut wish)) => {
+                wish.alert = ledger::Payload::default();
+                newest.insert(place, Entry::Redrive(wish));
+            }
             Some(entry) => drop(newest.insert(place, entry)),
             None => drop(newest.remove(&place)),
         }
     }
+    forget_fulfilled(&mut newest);
     let probe = Probe::new(&settings.kafka, &group, BrokerLog::default()).map_err(away)?;
     let alerts = &settings.topics.alerts;
     let partitions = probe.partitions(alerts, Right::Read, ASK).map_err(away)?.unwrap_or(0);
     let waiting = if partitions > 0 { probe.lag(alerts, partitions, ASK).map_err(away)? } else { 0 };
     Ok(Status::of(sink, waiting, newest.into_values()))
+}
+
+/// Forgets wishes for dead letters that something has come of: whoever asked twice did not see it yet.
+fn forget_fulfilled(newest: &mut BTreeMap<(i32, Vec<u8>), Entry>) {
+    let redrives = |entry: &Entry| match entry {
+        Entry::Parked(parked) => parked.tries.redrives,
+        Entry::Ended(ended) => ended.tries.redrives,
+        _ => 0,
+    };
+    let redriven = newest.iter().filter(|(_, entry)| redrives(entry) > 0);
+    let redriven: BTreeMap<_, _> = redriven.map(|(place, entry)| (place.clone(), redrives(entry))).collect();
+    newest.retain(|(partition, key), entry| match (entry, ledger::redriven_key(key)) {
+        (Entry::Redrive(wish), Some(alert)) => {
+            redriven.get(&(*partition, alert.to_vec())).is_none_or(|known| wish.redrives > *known)
+        }
+        _ => true,
+    });
 }
 
 impl Status {
@@ -157,12 +179,8 @@ impl Status {
         let mut unblocked = None;
         for entry in entries {
             match entry {
-                Entry::Parked(parked) => {
-                    status.parked += 1;
-                    let earlier = |known: Option<Timestamp>, new| Some(known.map_or(new, |known| known.min(new)));
-                    status.oldest_parked = earlier(status.oldest_parked, parked.time);
-                    status.next_attempt = earlier(status.next_attempt, parked.next_at);
-                }
+                Entry::Parked(parked) => status.waits(parked.time, parked.next_at),
+                Entry::Redrive(wish) => status.waits(wish.time, wish.asked),
                 Entry::Ended(ended) => *status.number(ended.outcome) += 1,
                 Entry::Sink(new) if state.as_ref().is_none_or(|known| known.since <= new.since) => state = Some(new),
                 Entry::Sink(_) => {}
@@ -177,6 +195,14 @@ impl Status {
             status.detail = Some(detail).filter(|detail| !detail.is_empty());
         }
         status
+    }
+
+    /// One more is parked.
+    fn waits(&mut self, time: Timestamp, next_at: Timestamp) {
+        let earlier = |known: Option<Timestamp>, new| Some(known.map_or(new, |known| known.min(new)));
+        self.parked += 1;
+        self.oldest_parked = earlier(self.oldest_parked, time);
+        self.next_attempt = earlier(self.next_attempt, next_at);
     }
 
     fn number(&mut self, outcome: ledger::Outcome) -> &mut u64 {

@@ -3,6 +3,9 @@
 use super::DeadLetter;
 use crate::core::time::Timestamp;
 
+/// How the detail ends of a dead letter that lies there without its value.
+pub const CUT: &str = "is larger than this topic takes";
+
 /// The headers of a dead letter, to be added after those that the record had: names and values.
 ///
 /// `source` is the record's coordinates as outputs print them, `time` the record's timestamp. The record itself goes

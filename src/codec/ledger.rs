@@ -9,13 +9,16 @@ use crate::core::ids::Offset;
 use crate::core::time::Timestamp;
 
 /// Of the records that are written; all up to this one can be read.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The key of the sink's own state.
 pub const SINK: &[u8] = b"sink";
 
 /// The key of the wish that a sink be opened again.
 pub const UNBLOCK: &[u8] = b"ask/unblock";
+
+/// What the key of a wish that a dead letter be delivered again begins with; see [`redrive_key`].
+const REDRIVE: &[u8] = b"ask/redrive/";
 
 /// A record's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +35,24 @@ pub enum Entry {
         /// When it was asked for.
         time: Timestamp,
     },
+    /// An operator wants a dead letter delivered again. Gone (a tombstone) as soon as another record of the alert says
+    /// what became of it.
+    Redrive(Redrive),
+}
+
+/// A dead letter that is to be delivered again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Redrive {
+    /// Its offset on the alert topic.
+    pub offset: i64,
+    /// The Kafka timestamp of its record, or the earliest time that is known of it.
+    pub time: Timestamp,
+    /// When it was asked for: it may take so long from here as any alert from its record's time.
+    pub asked: Timestamp,
+    /// Which redrive of the alert this is, from 1.
+    pub redrives: u32,
+    /// The record itself.
+    pub alert: Payload,
 }
 
 /// An alert that waits.
@@ -84,6 +105,12 @@ pub struct Tries {
     /// Of the last failure; never a value, never a secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// How often it came back from the dead letters; what stands above counts from the last time on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub redrives: u32,
+    /// When an operator asked for the last of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Timestamp>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -251,6 +278,19 @@ pub fn key(ce_id: Option<&[u8]>, offset: Offset) -> Vec<u8> {
     }
 }
 
+/// The key of the wish that the alert of this key be delivered again: another one for each time, so that what ends one
+/// wish never ends the next.
+pub fn redrive_key(key: &[u8], redrives: u32) -> Vec<u8> {
+    [REDRIVE, key, b"/", redrives.to_string().as_bytes()].concat()
+}
+
+/// The key of the alert that a wish is about, if the key is one of a wish.
+pub fn redriven_key(key: &[u8]) -> Option<&[u8]> {
+    let rest = key.strip_prefix(REDRIVE)?;
+    let slash = rest.iter().rposition(|byte| *byte == b'/')?;
+    Some(&rest[..slash])
+}
+
 /// A record's value.
 pub fn write(entry: &Entry) -> Vec<u8> {
     // Plain data: nothing in it can fail to be written.
@@ -286,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_has_a_key_for_each_time_and_names_the_alert() {
+        for key in [&b"0123456789abcdef0123456789abcdef"[..], b"@7"] {
+            let keys = [redrive_key(key, 1), redrive_key(key, 2)];
+            assert_ne!(keys[0], keys[1]);
+            assert!(keys.iter().all(|wish| redriven_key(wish) == Some(key)));
+        }
+        for other in [&b"@7"[..], SINK, UNBLOCK, b"ask/redrive/"] {
+            assert_eq!(redriven_key(other), None);
+        }
+    }
+
+    #[test]
     fn bytes_come_back_as_they_were() {
         for bytes in [&b"text \xe2\x9c\x93"[..], b"\xff\xfe", b""] {
             let text = serde_json::to_string(&Bytes(bytes.to_vec())).expect("JSON");
@@ -298,6 +350,6 @@ mod tests {
         assert_eq!(read(None), Ok(None));
         assert_eq!(read(Some(b"{}")), Err(LedgerFault::Foreign));
         assert_eq!(read(Some(br#"{"v":1,"state":"unknown"}"#)), Err(LedgerFault::Foreign));
-        assert_eq!(read(Some(br#"{"v":2,"state":"unknown"}"#)), Err(LedgerFault::Newer(2)));
+        assert_eq!(read(Some(br#"{"v":3,"state":"unknown"}"#)), Err(LedgerFault::Newer(3)));
     }
 }

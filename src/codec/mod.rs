@@ -32,6 +32,7 @@ pub mod feedback;
 mod format;
 mod guess;
 pub mod ledger;
+pub mod letter;
 pub mod line;
 pub mod ops;
 mod plan;

@@ -31,12 +31,64 @@ pub struct Notice {
 }
 
 /// What happened. Later versions may add types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Type {
     /// Events were gone from their topic before they were read; `count` is the number of their offsets, 0 if nobody can
     /// tell. Committed in one transaction with the offset at which reading goes on, so each gap is told once.
     #[serde(rename = "offsets.lost")]
     OffsetsLost,
+    /// A sink's deliveries fail: one was tried four times in vain, or the breaker of its endpoint opened. Told once until
+    /// `delivery.recovered`; `count` is the number of failed attempts since `since`.
+    #[serde(rename = "delivery.failing")]
+    DeliveryFailing,
+    /// They succeed again; `count` is the number of attempts that failed since `since`.
+    #[serde(rename = "delivery.recovered")]
+    DeliveryRecovered,
+    /// The other side refuses the sink's credential, and nothing is sent; `count` is the number of alerts that wait here.
+    #[serde(rename = "sink.blocked")]
+    SinkBlocked,
+    /// A sink that was blocked or disabled since `since` takes alerts again; `count` is the number of those that wait here.
+    #[serde(rename = "sink.unblocked")]
+    SinkUnblocked,
+    /// The endpoint said that it is gone for good, and nothing is sent; `count` is the number of alerts that wait here.
+    #[serde(rename = "endpoint.disabled")]
+    EndpointDisabled,
+    /// Alerts were given up by a sink, or (without a sink) events could not be read; `count` is their number since `since`,
+    /// or just now. At most one a minute for each sink.
+    #[serde(rename = "dead_lettered")]
+    DeadLettered,
+    /// Once a minute: the sink's thread is in its consumer group, its brokers answered it, and its worker heard so;
+    /// `count` is the number of alerts that wait here.
+    #[serde(rename = "heartbeat")]
+    Heartbeat,
+}
+
+impl Type {
+    /// Every type.
+    pub const ALL: [Self; 8] = [
+        Self::OffsetsLost,
+        Self::DeliveryFailing,
+        Self::DeliveryRecovered,
+        Self::SinkBlocked,
+        Self::SinkUnblocked,
+        Self::EndpointDisabled,
+        Self::DeadLettered,
+        Self::Heartbeat,
+    ];
+
+    /// The name in records and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OffsetsLost => "offsets.lost",
+            Self::DeliveryFailing => "delivery.failing",
+            Self::DeliveryRecovered => "delivery.recovered",
+            Self::SinkBlocked => "sink.blocked",
+            Self::SinkUnblocked => "sink.unblocked",
+            Self::EndpointDisabled => "endpoint.disabled",
+            Self::DeadLettered => "dead_lettered",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
 }
 
 impl Notice {
@@ -110,6 +162,13 @@ mod tests {
         );
         let of_sink = Notice { sink: Some("crm".to_owned()), ..notice };
         assert_eq!(of_sink.record("hotlead").0, b"crm");
+    }
+
+    #[test]
+    fn types_are_called_the_same_everywhere() {
+        for r#type in Type::ALL {
+            assert_eq!(serde_json::to_value(r#type).expect("JSON"), r#type.name());
+        }
     }
 
     #[test]

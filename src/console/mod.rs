@@ -12,4 +12,4 @@ mod view;
 
 pub use self::lead::Decided;
 pub use self::server::{Server, Sources};
-pub use self::view::{Counters, MAX_CARDS, SinkCounts, View};
+pub use self::view::{Counters, Delivery, MAX_CARDS, SinkCounts, View};

@@ -19,6 +19,8 @@ use crate::core::time::{Span, Timestamp};
 
 /// Cards that a page shows: an afternoon of a busy team; one has about 2 KiB.
 pub const MAX_CARDS: usize = 200;
+/// Deliveries that a page shows: the newest of all sinks; one has about 300 bytes.
+const MAX_DELIVERIES: usize = 100;
 /// Rows of the list of the hottest leads: more are not looked at.
 const MAX_HOT: usize = 50;
 /// Leads with a timeline, hot or not: what was seen before an alert is remembered for about this many; about 10 MiB.
@@ -60,6 +62,31 @@ pub struct SinkCounts {
     pub trouble: Option<String>,
 }
 
+/// One alert on its way to one sink, as of its newest attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Delivery {
+    /// The alert's id.
+    pub alert: String,
+    /// Where to.
+    pub sink: String,
+    /// The rule that fired.
+    pub rule: String,
+    /// Whom it is about: a name, an e-mail address, or a key.
+    pub lead: String,
+    /// When it was tried.
+    pub time: Timestamp,
+    /// How often it was tried so far.
+    pub attempts: u32,
+    /// What became of it: `delivered`, `waiting` (for the next attempt), `held` (the sink is shut) or `given_up`.
+    pub state: &'static str,
+    /// The HTTP status, if there was one.
+    pub status: Option<u16>,
+    /// Why not; empty if it was taken.
+    pub detail: String,
+    /// When it is tried again.
+    pub next: Option<Timestamp>,
+}
+
 /// A message to the pages.
 #[derive(Clone, Debug)]
 pub(super) struct News {
@@ -89,6 +116,9 @@ struct State {
     hot_changed: bool,
     counters: Counters,
     sinks: BTreeMap<String, SinkCounts>,
+    /// Newest last.
+    deliveries: VecDeque<Delivery>,
+    deliveries_changed: bool,
     /// Totals of events at recent ticks, oldest first.
     totals: VecDeque<(Instant, u64)>,
     newest: Timestamp,
@@ -174,6 +204,22 @@ impl View {
         self.lock().sinks.insert(sink.to_owned(), counts);
     }
 
+    /// An alert was tried at a sink: it takes the place of what was known of the two.
+    pub fn delivery(&self, delivery: Delivery) {
+        let mut state = self.lock();
+        let is_same = |known: &Delivery| known.alert == delivery.alert && known.sink == delivery.sink;
+        // An id that says nothing stands for many.
+        if delivery.alert != "-"
+            && let Some(known) = state.deliveries.iter().rposition(is_same)
+        {
+            state.deliveries.remove(known);
+        } else if state.deliveries.len() == MAX_DELIVERIES {
+            state.deliveries.pop_front();
+        }
+        state.deliveries.push_back(delivery);
+        state.deliveries_changed = true;
+    }
+
     /// Tells the pages what changed since the last tick; to be called every [`TICK`].
     pub(super) fn tick(&self, now: Instant) {
         #[derive(Serialize)]
@@ -183,15 +229,23 @@ impl View {
             /// The whole list, if anything in it changed.
             #[serde(skip_serializing_if = "Option::is_none")]
             hottest: Option<Vec<&'a Summary>>,
+            /// The same of these, newest first.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            deliveries: Option<Vec<&'a Delivery>>,
         }
         self.seen_since_tick.store(0, Ordering::Relaxed);
         let mut state = self.lock();
         state.note_total(now);
         let changed = std::mem::take(&mut state.hot_changed);
+        let delivered = std::mem::take(&mut state.deliveries_changed);
         if self.news.receiver_count() == 0 {
             return;
         }
-        let tick = Tick { numbers: state.numbers(), hottest: changed.then(|| state.hottest()) };
+        let tick = Tick {
+            numbers: state.numbers(),
+            hottest: changed.then(|| state.hottest()),
+            deliveries: delivered.then(|| state.deliveries()),
+        };
         let data: Arc<str> = to_json(&tick).into();
         self.tell(&mut state, "tick", data);
     }
@@ -206,6 +260,8 @@ impl View {
             /// Newest first.
             cards: Vec<&'a RawValue>,
             hottest: Vec<&'a Summary>,
+            /// Newest first.
+            deliveries: Vec<&'a Delivery>,
         }
         let state = self.lock();
         let snapshot = Snapshot {
@@ -213,6 +269,7 @@ impl View {
             numbers: state.numbers(),
             cards: state.cards.iter().rev().map(|(_, card)| &**card).collect(),
             hottest: state.hottest(),
+            deliveries: state.deliveries(),
         };
         let news = News { id: state.news_id, event: "snapshot", data: to_json(&snapshot).into() };
         // Under the lock, so that nothing falls between the snapshot and the first message.
@@ -287,6 +344,10 @@ impl State {
         });
         hot.truncate(MAX_HOT);
         hot
+    }
+
+    fn deliveries(&self) -> Vec<&Delivery> {
+        self.deliveries.iter().rev().collect()
     }
 
     fn numbers(&self) -> Numbers<'_> {

@@ -110,6 +110,44 @@ fn a_flood_between_two_ticks_is_dropped_unread() {
     assert!(view.lead("after").is_some());
 }
 
+fn delivery(alert: usize, sink: &str, attempts: u32, state: &'static str) -> Delivery {
+    Delivery {
+        alert: format!("{alert:032x}"),
+        sink: sink.to_owned(),
+        rule: "pricing-surge".to_owned(),
+        lead: "Dana Ruiz".to_owned(),
+        time: at(i64::from(attempts)),
+        attempts,
+        state,
+        status: Some(503),
+        detail: "status 503".to_owned(),
+        next: None,
+    }
+}
+
+#[test]
+fn deliveries_are_the_newest_and_each_stands_once() {
+    let view = View::new();
+    for alert in 0..MAX_DELIVERIES + 5 {
+        view.delivery(delivery(alert, "crm", 1, "waiting"));
+    }
+    view.delivery(delivery(MAX_DELIVERIES, "sdr", 1, "delivered"));
+    view.delivery(delivery(MAX_DELIVERIES, "crm", 2, "delivered"));
+    let shown = snapshot(&view)["deliveries"].as_array().expect("a list").clone();
+    assert_eq!(shown.len(), MAX_DELIVERIES);
+    let row = |row: &Value| (row["sink"].clone(), row["attempts"].clone(), row["state"].clone());
+    assert_eq!(row(&shown[0]), (json!("crm"), json!(2), json!("delivered")), "newest first");
+    assert_eq!(row(&shown[1]), (json!("sdr"), json!(1), json!("delivered")));
+    assert_eq!(shown.iter().filter(|row| row["alert"] == shown[0]["alert"]).count(), 2, "one of each sink");
+
+    let (_, mut news) = view.snapshot(&json!({}));
+    view.tick(Instant::now());
+    view.tick(Instant::now());
+    let told: Vec<News> = std::iter::from_fn(|| news.try_recv().ok()).collect();
+    let has: Vec<bool> = told.iter().map(|news| news.data.contains("deliveries")).collect();
+    assert_eq!(has, [true, false], "only when they changed");
+}
+
 #[test]
 fn the_rate_is_that_of_the_last_seconds() {
     let view = View::new();

@@ -139,6 +139,14 @@ pub const MAX_IN_FLIGHT: usize = 8;
 /// read, and Kafka is the backlog.
 pub const MAX_PARKED: usize = 10_000;
 
+/// Alerts that may wait in a sink's ledger for a redrive to bring more: half of [`MAX_PARKED`], so that what comes back
+/// never stops what is new.
+pub const MAX_REDRIVEN: usize = MAX_PARKED / 2;
+
+/// Dead letters that are redriven in a second unless it is said otherwise: fast enough for an outage's thousands, slow
+/// enough for a receiver that has just come back.
+pub const REDRIVE_RATE: u32 = 50;
+
 /// Bytes of one record of a ledger: an alert of the largest size a topic takes by itself, as text within JSON.
 pub const MAX_LEDGER_RECORD: usize = 8 * 1024 * 1024;
 

@@ -7,7 +7,7 @@ use super::job::Ending;
 /// Numbers since the process began, and of now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Alerts taken in: read from the alert topic, or found parked in the ledger.
+    /// Alerts taken in: read from the alert topic, found parked in the ledger, or come back from the dead letters.
     pub consumed: u64,
     /// Alerts that went to another owner with their partition, without a terminal state.
     pub handed_back: u64,

@@ -19,7 +19,7 @@ use super::destination::wall_clock;
 use super::fence::Fence;
 use super::job::Takeover;
 use super::kafka::client_config;
-use super::replay::{Page, Replay};
+use super::replay::{Asked, Page, Replay};
 use super::worker::{Command, DRAIN, Event};
 use crate::config::settings::{Kafka, Start};
 use crate::core::ids::{Offset, Partition};
@@ -34,6 +34,12 @@ const ASK: Duration = Duration::from_secs(10);
 
 /// After a question to the broker that was not answered.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Between two signs of life.
+const BEAT: Duration = Duration::from_secs(60);
+
+/// For the question of a sign of life: meanwhile nothing is read.
+const ASK_ALIVE: Duration = Duration::from_secs(5);
 
 /// Between two lines of the log about the same trouble.
 const SAY_AGAIN: Duration = Duration::from_secs(30);
@@ -295,7 +301,16 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
         tracing::error!(sink, %error, "cannot subscribe to {topic}");
         return;
     }
+    let mut next_beat = Instant::now();
     while !context.stop.load(Ordering::Relaxed) {
+        if context.fence.is_member() && Instant::now() >= next_beat {
+            next_beat = Instant::now() + BEAT;
+            // Whether the brokers answer this client; of the end itself nothing follows.
+            match consumer.fetch_watermarks(topic, 0, ASK_ALIVE) {
+                Ok(_) => context.tell(Event::Alive),
+                Err(error) => say(&error, "no sign of life: the brokers do not answer"),
+            }
+        }
         match consumer.poll(POLL) {
             Some(Ok(message)) => context.tell(record(&message)),
             Some(Err(error)) => match context.reading.denied(&error) {
@@ -309,8 +324,12 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
                 say(&error, "pausing failed");
             }
         }
-        if context.replay().asked_to_unblock() {
+        let Asked { unblock, redrives } = context.replay().asked();
+        if unblock {
             context.tell(Event::Unblock);
+        }
+        for (partition, kept) in redrives {
+            context.tell(Event::Redrive(partition, kept));
         }
     }
     match consumer.assignment() {

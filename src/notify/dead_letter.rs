@@ -76,7 +76,7 @@ impl DeadLetter {
             ("hotlead_first_failed", tries.first_failed.map(|t: Timestamp| t.to_string()).unwrap_or_default()),
             ("hotlead_last_status", tries.last_status.map(|s| s.to_string()).unwrap_or_default()),
             ("hotlead_source", format!("{topic}/{partition}@{offset}")),
-            ("hotlead_redrives", "0".to_owned()),
+            ("hotlead_redrives", tries.redrives.to_string()),
         ];
         let record = &given_up.record;
         let mut headers = record.headers.clone();

@@ -59,6 +59,11 @@ impl Fence {
         Some((Arc::clone(inner.proof.as_ref()?), ours.map(|(partition, _)| partition).collect()))
     }
 
+    /// Whether the group knows us.
+    pub fn is_member(&self) -> bool {
+        self.inner().proof.is_some()
+    }
+
     /// Whether any of these partitions is still ours.
     pub fn any_ours(&self, mut partitions: impl Iterator<Item = (Partition, Epoch)>) -> bool {
         let inner = self.inner();

@@ -28,6 +28,9 @@ pub struct Policy {
 /// Under which assignment a record was read: what comes from an earlier one is stale.
 pub type Epoch = u64;
 
+/// Where a record lies on the alert topic.
+pub type Place = (Partition, Offset);
+
 /// Where a record lies, and under which assignment it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket {
@@ -173,6 +176,8 @@ pub struct Takeover<R> {
     pub parked: Vec<Kept<R>>,
     /// Offsets behind `next` whose outcome is known.
     pub settled: Vec<Offset>,
+    /// Alerts that came back from the dead letters, and how often: an older wish for one is not fulfilled again.
+    pub redriven: Vec<(Offset, u32)>,
     /// The endpoint said that it is gone, since then.
     pub disabled: Option<Timestamp>,
     /// The ledger says that the sink is shut, whether that still holds or not.

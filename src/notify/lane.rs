@@ -63,6 +63,17 @@ pub(super) struct Lane<R> {
     leads: BTreeMap<Arc<[u8]>, VecDeque<Offset>>,
     base: NextOffset,
     settled: BTreeSet<Offset>,
+    /// How often alerts came back from the dead letters, of those that did.
+    redriven: BTreeMap<Offset, u32>,
+    /// Wishes for alerts whose end is on the ledger, which we do not know yet.
+    early: BTreeMap<Offset, Kept<R>>,
+}
+
+impl<R> Item<R> {
+    /// From when on its age counts.
+    pub(super) fn since(&self) -> Timestamp {
+        self.tries.asked.unwrap_or(self.time)
+    }
 }
 
 impl<R> Lane<R> {
@@ -77,14 +88,41 @@ impl<R> Lane<R> {
             leads: BTreeMap::new(),
             base: takeover.next,
             settled: takeover.settled.into_iter().collect(),
+            redriven: takeover.redriven.into_iter().collect(),
+            early: BTreeMap::new(),
         };
-        for Kept { offset, key, time, next_at, tries, record } in takeover.parked {
-            let item = own.enqueue(offset, &key, time, record);
-            item.held = Held::Ledger;
-            item.tries = tries;
-            item.next_at = next_at;
+        for kept in takeover.parked {
+            // Its end may come before its record is read once more.
+            if kept.offset >= Offset(own.base.get()) {
+                own.settled.insert(kept.offset);
+            }
+            own.keep(kept);
         }
         own
+    }
+
+    /// Puts an alert that the ledger holds behind the others of its lead, queued.
+    fn keep(&mut self, Kept { offset, key, time, next_at, tries, record }: Kept<R>) {
+        let item = self.enqueue(offset, &key, time, record);
+        item.held = Held::Ledger;
+        item.tries = tries;
+        item.next_at = next_at;
+    }
+
+    /// Takes in an alert that comes back from the dead letters. False if it came back as often before, because whoever asks
+    /// does not know yet what became of an earlier wish; or if we do not know yet that it was given up.
+    pub(super) fn redrive(&mut self, kept: Kept<R>) -> bool {
+        let known = self.redriven.get(&kept.offset).copied().unwrap_or(0);
+        if self.revoking || kept.tries.redrives <= known {
+            return false;
+        }
+        if self.items.contains_key(&kept.offset) {
+            self.early.insert(kept.offset, kept);
+            return false;
+        }
+        self.redriven.insert(kept.offset, kept.tries.redrives);
+        self.keep(kept);
+        true
     }
 
     /// The first of each lane.
@@ -140,6 +178,11 @@ impl<R> Lane<R> {
             self.leads.remove(&item.lane);
         }
         Some((item, next))
+    }
+
+    /// A wish for an alert that came before we knew that it was given up.
+    pub(super) fn take_early(&mut self, offset: Offset) -> Option<Kept<R>> {
+        self.early.remove(&offset)
     }
 
     /// Where it began.

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::books::Books;
 use super::gate::Gate;
-use super::job::{Attempt, Change, Ending, Fate, Finished, Policy, Takeover, Ticket};
+use super::job::{Attempt, Change, Ending, Fate, Finished, Kept, Place, Policy, Takeover, Ticket};
 use super::lane::{Held, Item, Lane, State};
 use super::verdict::{Judged, Reason, Shut, Verdict};
 use crate::codec::ledger::Standing;
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::Partition;
 use crate::core::time::{Span, Timestamp};
 
 /// Between two attempts of a sink whose credential is refused.
@@ -20,8 +20,6 @@ const PROBE_EVERY: Span = Span::from_secs(60);
 /// Pauses between attempts of one alert that it waits out in memory, all together; longer ones in the ledger, so that one
 /// bad lead does not hold the offset of its partition.
 const HOLD: Span = Span::from_secs(60);
-
-type Place = (Partition, Offset);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -33,6 +31,8 @@ pub struct Lanes<R> {
     /// Places for attempts that are taken.
     taken: usize,
     shut: Option<(Shut, Timestamp)>,
+    /// When its secrets were exchanged last.
+    renewed: Option<Timestamp>,
     /// The ledger says that the sink is shut.
     said_shut: bool,
     gate_opens: Option<Timestamp>,
@@ -56,6 +56,7 @@ impl<R> Lanes<R> {
             due: BTreeSet::new(),
             taken: 0,
             shut: None,
+            renewed: None,
             said_shut: false,
             gate_opens: None,
             pending: BTreeMap::new(),
@@ -155,6 +156,23 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// Takes in an alert that comes back from the dead letters, behind the other alerts of its lead: the ledger holds it
+    /// from the beginning, so it counts as one more that was consumed and is parked. False if nothing is to be done.
+    pub fn redrive(&mut self, partition: Partition, kept: Kept<R>) -> bool {
+        let place = (partition, kept.offset);
+        let Some(own) = self.partitions.get_mut(&partition) else {
+            return false;
+        };
+        if !own.redrive(kept) {
+            return false;
+        }
+        self.books.restored(1);
+        if own.lane_of(place.1).next() == Some(place.1) {
+            self.wake(place);
+        }
+        true
+    }
+
     /// Passes over a record that this sink does not take: only its offset moves on.
     pub fn skip(&mut self, place: Place) {
         if let Some(own) = self.partitions.get_mut(&place.0)
@@ -182,7 +200,7 @@ impl<R> Lanes<R> {
                 return None;
             }
             // A shut sink gives nothing up: its probe is the head of the line, however old.
-            if self.shut.is_none() && now - item.time >= self.policy.max_age {
+            if self.shut.is_none() && now - item.since() >= self.policy.max_age {
                 item.state = State::Ending;
                 self.ready.pop_front();
                 self.pending.insert(place, Fate::Ended(Ending::GivenUp(Reason::Exhausted)));
@@ -196,6 +214,7 @@ impl<R> Lanes<R> {
             self.taken += 1;
             item.state = State::InFlight;
             item.has_place = true;
+            item.next_at = now; // with the secret of now
             item.tries.attempts += 1;
             let ticket = Ticket { partition: place.0, offset: place.1, epoch };
             let (number, minimal) = (item.tries.attempts, item.tries.refusals > 0);
@@ -235,7 +254,7 @@ impl<R> Lanes<R> {
             Verdict::Shut(shut) => return self.shut_down(now, place, shut),
             Verdict::Later { retry_after, reason } => {
                 let pause = self.policy.schedule.delay(item.tries.attempts, chance, retry_after);
-                let too_late = now + pause - item.time >= self.policy.max_age;
+                let too_late = now + pause - item.since() >= self.policy.max_age;
                 if too_late { Err(reason) } else { Ok(pause) }
             }
             Verdict::Refused { tries } if item.tries.refusals >= tries => Err(Reason::Message),
@@ -294,6 +313,9 @@ impl<R> Lanes<R> {
         let was = self.shut.replace((shut, probe_at));
         let own = self.partitions.get_mut(&place.0);
         if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
+            if shut == Shut::Credential && self.renewed.is_some_and(|renewed| item.next_at < renewed) {
+                self.shut = Some((shut, now)); // of the secret before: that of now was not tried yet
+            }
             give_place(&mut self.taken, item);
             item.state = State::Ready;
             self.ready.push_front(place);
@@ -307,6 +329,7 @@ impl<R> Lanes<R> {
 
     /// Its credential is another one now: a sink that is shut because of it tries at once.
     pub fn renewed(&mut self, now: Timestamp) {
+        self.renewed = Some(now);
         if let Some((Shut::Credential, probe_at)) = &mut self.shut {
             *probe_at = now;
         }
@@ -326,9 +349,15 @@ impl<R> Lanes<R> {
         }
     }
 
-    /// Whether nothing is sent until the credential or the endpoint is mended.
-    pub fn is_shut(&self) -> bool {
-        self.shut.is_some()
+    /// How the sink stands, whether that is recorded or not.
+    pub fn stands(&self) -> Change {
+        let open = Change { standing: Standing::Open, since: Timestamp::default(), detail: String::new() };
+        self.stands.clone().filter(|_| self.shut.is_some()).unwrap_or(open)
+    }
+
+    /// Whether there is nothing here to deliver: others have all partitions.
+    pub fn is_spare(&self) -> bool {
+        self.partitions.is_empty()
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.
@@ -352,6 +381,9 @@ fn give_place<R>(taken: &mut usize, item: &mut Item<R>) {
     *taken -= usize::from(std::mem::take(&mut item.has_place));
 }
 
+#[cfg(test)]
+#[path = "lanes_redrives.rs"]
+mod redrives;
 #[cfg(test)]
 #[path = "lanes_scenarios.rs"]
 mod scenarios;

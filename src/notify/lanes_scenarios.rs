@@ -161,13 +161,13 @@ fn gone_keeps_the_queue_through_a_restart_until_an_operator_opens_it() {
     let mut owner = stage.takes_over();
     owner.works_until(&mut stage, 30 * HOUR, &mut gone);
     assert_eq!((stage.asked.len(), stage.committed, stage.dead.len()), (1, 0, 0), "asked once, nothing given up");
-    assert!(owner.lanes.is_shut());
+    assert!(owner.lanes.shut.is_some());
     stage.asks_to_unblock();
     let mut owner = stage.takes_over();
     owner.works_until(&mut stage, 30 * HOUR + MINUTE, &mut |_, _| (10, delivered()));
     // By then the first three were too old.
     assert_eq!((stage.dead.len() + stage.accepted.len(), stage.committed), (5, stage.end()));
-    assert!(!owner.lanes.is_shut());
+    assert!(owner.lanes.shut.is_none());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::stage::{HOUR, P0, at, judged, later, policy};
 use super::*;
-use crate::core::ids::NextOffset;
+use crate::core::ids::{NextOffset, Offset};
 use crate::notify::books::Counts;
 
 fn delivered() -> Judged {
@@ -17,7 +17,16 @@ fn lanes() -> Lanes<&'static str> {
 
 fn taken_over(epoch: u64) -> Takeover<&'static str> {
     let next = Offset(-1).next();
-    Takeover { partition: P0, epoch, next, parked: vec![], settled: vec![], disabled: None, said_shut: false }
+    Takeover {
+        partition: P0,
+        epoch,
+        next,
+        parked: vec![],
+        settled: vec![],
+        redriven: vec![],
+        disabled: None,
+        said_shut: false,
+    }
 }
 
 fn admit(lanes: &mut Lanes<&'static str>, offset: i64, key: &str, record: &'static str) {
@@ -156,6 +165,23 @@ fn a_new_credential_is_tried_at_once() {
 }
 
 #[test]
+fn a_late_refusal_of_the_old_credential_says_nothing_of_the_new_one() {
+    let mut lanes = lanes();
+    admit(&mut lanes, 0, "a", "zero");
+    admit(&mut lanes, 1, "b", "one");
+    let started = start(&mut lanes, 0);
+    let credential = || judged(Verdict::Shut(Shut::Credential));
+    lanes.finish(at(100), started[0].0, credential(), 0.5);
+    lanes.renewed(at(200));
+    assert_eq!(start(&mut lanes, 200), [], "one is under way");
+    lanes.finish(at(300), started[1].0, credential(), 0.5);
+    let probe = start(&mut lanes, 300);
+    assert_eq!(probe.len(), 1, "the new one is tried at once");
+    lanes.finish(at(400), probe[0].0, credential(), 0.5);
+    assert_eq!((start(&mut lanes, 60_399), lanes.wake_at()), (vec![], Some(at(60_400))), "it was refused too");
+}
+
+#[test]
 fn a_refused_credential_shuts_the_sink_and_one_message_a_minute_asks_again() {
     let mut lanes = lanes();
     for (offset, key) in [(0, "a"), (1, "b"), (2, "c")] {
@@ -178,7 +204,7 @@ fn a_refused_credential_shuts_the_sink_and_one_message_a_minute_asks_again() {
     assert_eq!((probe.len(), probe[0].2), (1, 3), "and not given up, however old");
     lanes.finish(at(30 * HOUR), probe[0].0, delivered(), 0.5);
     let said = lanes.take_batch().and_then(|batch| batch.change).expect("the ledger says so");
-    assert_eq!((said.standing, lanes.is_shut()), (Standing::Open, false));
+    assert_eq!((said.standing, lanes.shut.is_some()), (Standing::Open, false));
 }
 
 #[test]

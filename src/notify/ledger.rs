@@ -210,7 +210,7 @@ impl Ledger {
         }
         if let Some(change) = &batch.change {
             let state = ledger::write(&Entry::Sink(self.state(change)));
-            ours.iter().try_for_each(|p| self.send(client, *p, ledger::SINK, &state)).map_err(trouble)?;
+            ours.iter().try_for_each(|p| self.send(client, *p, ledger::SINK, Some(&state))).map_err(trouble)?;
         }
         let mut offsets = TopicPartitionList::new();
         for (partition, _, next) in batch.partitions.iter().filter(|(partition, ..)| ours.contains(partition)) {
@@ -256,9 +256,14 @@ impl Ledger {
         match &mut entry {
             Entry::Parked(parked) => parked.tries.detail = self.with.redactor.redact(&parked.tries.detail),
             Entry::Ended(ended) => ended.tries.detail = self.with.redactor.redact(&ended.tries.detail),
-            Entry::Sink(_) | Entry::Unblock { .. } => {}
+            Entry::Sink(_) | Entry::Unblock { .. } | Entry::Redrive(_) => {}
         }
-        self.send(client, write.ticket.partition, &key, &ledger::write(&entry))
+        let partition = write.ticket.partition;
+        if write.tries.redrives > 0 {
+            // From here on the alert's own record says what became of it.
+            self.send(client, partition, &ledger::redrive_key(&key, write.tries.redrives), None)?;
+        }
+        self.send(client, partition, &key, Some(&ledger::write(&entry)))
     }
 
     fn state(&self, change: &Change) -> SinkState {
@@ -266,8 +271,10 @@ impl Ledger {
         SinkState { standing: change.standing, since: change.since, endpoint: self.with.endpoint.clone(), detail }
     }
 
-    fn send(&self, client: &Client, Partition(partition): Partition, key: &[u8], value: &[u8]) -> KafkaResult<()> {
-        let record = BaseRecord::<[u8], [u8]>::to(&self.with.ledger).partition(partition).key(key).payload(value);
+    /// Without a value it is a tombstone.
+    fn send(&self, client: &Client, partition: Partition, key: &[u8], value: Option<&[u8]>) -> KafkaResult<()> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.with.ledger).partition(partition.0).key(key);
+        record.payload = value;
         client.send(record).map_err(|(error, _)| error)
     }
 

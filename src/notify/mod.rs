@@ -43,8 +43,8 @@ use tokio::sync::mpsc;
 
 pub use books::Counts;
 pub use dead_letter::{DeadLetter, Incoming};
-pub use job::Ending;
-pub use observer::{Observer, Unobserved};
+pub use job::{Change, Ending, Place};
+pub use observer::{Observer, Then, Tried, Unobserved};
 pub use redact::Redactor;
 pub use verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
 

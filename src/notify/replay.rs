@@ -1,6 +1,6 @@
 //! Reads a partition of the ledger when it is taken over, and from then on what operators ask for in it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use rdkafka::{Message, Offset as Position, TopicPartitionList};
 use super::dead_letter::Incoming;
 use super::job::{Epoch, Kept, Takeover};
 use super::kafka::client_config;
-use crate::codec::ledger::{self, Entry, Parked, Standing};
+use crate::codec::ledger::{self, Ended, Entry, Parked, Redrive, Standing, Tries};
 use crate::config::settings::Kafka;
 use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::telemetry::access::{Denied, Resource, Right};
@@ -35,6 +35,17 @@ pub struct Replay {
     topic: String,
     /// An operator asked that the sink be opened again.
     asked: Cell<bool>,
+    /// Dead letters that are to be delivered again.
+    redrives: RefCell<Vec<(Partition, Kept<Incoming>)>>,
+}
+
+/// What operators asked for since the last look.
+#[derive(Debug)]
+pub struct Asked {
+    /// The sink is to be opened again.
+    pub unblock: bool,
+    /// Dead letters are to be delivered again, in the order in which that was asked for.
+    pub redrives: Vec<(Partition, Kept<Incoming>)>,
 }
 
 /// A ledger cannot be read now, or not by this version.
@@ -78,16 +89,24 @@ pub struct Page {
     /// Where the next owner begins to read the alerts.
     next: NextOffset,
     entries: BTreeMap<Vec<u8>, Entry>,
+    /// How often alerts came back from the dead letters, of those that did.
+    redriven: BTreeMap<Offset, u32>,
 }
 
 impl Page {
     /// An empty page for an owner that begins there.
     pub fn new(next: NextOffset) -> Self {
-        Self { next, entries: BTreeMap::new() }
+        Self { next, entries: BTreeMap::new(), redriven: BTreeMap::new() }
     }
 
     /// Takes in the next record.
     pub fn take(&mut self, key: &[u8], entry: Option<Entry>) {
+        if let Some(Entry::Parked(Parked { offset, tries, .. }) | Entry::Ended(Ended { offset, tries, .. })) = &entry
+            && tries.redrives > 0
+        {
+            let known = self.redriven.entry(Offset(*offset)).or_default();
+            *known = tries.redrives.max(*known);
+        }
         match entry {
             // It will not be read again: all that matters is that it is not parked any more.
             Some(Entry::Ended(ended)) if ended.offset < self.next.get() => drop(self.entries.remove(key)),
@@ -99,8 +118,17 @@ impl Page {
     /// What the next owner has to know. `endpoint` is the hash of the sink's address now.
     pub fn takeover(self, partition: Partition, epoch: Epoch, endpoint: &str) -> Takeover<Incoming> {
         let next = self.next;
-        let mut takeover =
-            Takeover { partition, epoch, next, parked: vec![], settled: vec![], disabled: None, said_shut: false };
+        let mut takeover = Takeover {
+            partition,
+            epoch,
+            next,
+            parked: vec![],
+            settled: vec![],
+            redriven: vec![],
+            disabled: None,
+            said_shut: false,
+        };
+        let mut redriven = self.redriven;
         let mut unblocked = None;
         for entry in self.entries.into_values() {
             match entry {
@@ -112,8 +140,17 @@ impl Page {
                     takeover.said_shut = state.standing != Standing::Open;
                 }
                 Entry::Unblock { time } => unblocked = Some(time),
+                Entry::Redrive(wish) => {
+                    let known = redriven.entry(Offset(wish.offset)).or_default();
+                    // Else it was fulfilled, and asked for once more by somebody who could not see that yet.
+                    if wish.redrives > *known {
+                        *known = wish.redrives;
+                        takeover.parked.push(wished(wish));
+                    }
+                }
             }
         }
+        takeover.redriven = redriven.into_iter().collect();
         takeover.disabled = takeover.disabled.filter(|since| unblocked.is_none_or(|asked| asked < *since));
         takeover.parked.sort_by_key(|kept| kept.offset);
         takeover
@@ -124,6 +161,15 @@ fn kept(parked: Parked) -> Kept<Incoming> {
     let Parked { offset, time, next_at, tries, alert } = parked;
     let record = Incoming::from(alert);
     Kept { offset: Offset(offset), key: record.key.clone().unwrap_or_default(), time, next_at, tries, record }
+}
+
+/// A dead letter as its next life begins: attempts count anew, and so does its age.
+pub(super) fn wished(wish: Redrive) -> Kept<Incoming> {
+    let Redrive { offset, time, asked, redrives, alert } = wish;
+    let record = Incoming::from(alert);
+    let tries = Tries { redrives, asked: Some(asked), ..Tries::default() };
+    let key = record.key.clone().unwrap_or_default();
+    Kept { offset: Offset(offset), key, time, next_at: asked, tries, record }
 }
 
 impl Replay {
@@ -152,6 +198,7 @@ impl Replay {
             ends: client("read_uncommitted")?,
             topic,
             asked: Cell::new(false),
+            redrives: RefCell::default(),
         })
     }
 
@@ -161,7 +208,7 @@ impl Replay {
     }
 
     /// Reads these partitions to the end that they have now, for an owner that begins at these offsets of the alerts; from
-    /// then on [`Self::asked_to_unblock`] reads what comes.
+    /// then on [`Self::asked`] reads what comes.
     ///
     /// Whoever asks knows the committed offsets already, so no transaction of a former owner can be committed any more.
     ///
@@ -234,20 +281,28 @@ impl Replay {
         let _ = self.reader.incremental_unassign(&list);
     }
 
-    /// Whether an operator asked since the last call that the sink be opened again.
-    pub fn asked_to_unblock(&self) -> bool {
+    /// What operators asked for since the last call.
+    pub fn asked(&self) -> Asked {
         // Our own records come this way too; what waits is a few of them.
         while let Some(polled) = self.reader.poll(Duration::ZERO) {
             polled.iter().for_each(|message| self.note(message, &BTreeMap::new()));
         }
-        self.asked.take()
+        Asked { unblock: self.asked.take(), redrives: self.redrives.take() }
     }
 
     /// Looks for a wish that is newer than what was read at the takeover.
     fn note(&self, message: &BorrowedMessage<'_>, replayed: &BTreeMap<Partition, Page>) {
-        let is_new = !replayed.contains_key(&Partition(message.partition()));
-        if is_new && message.key() == Some(ledger::UNBLOCK) && message.payload().is_some() {
+        let partition = Partition(message.partition());
+        let key = message.key().unwrap_or_default();
+        if replayed.contains_key(&partition) || message.payload().is_none() {
+            return;
+        }
+        if key == ledger::UNBLOCK {
             self.asked.set(true);
+        } else if ledger::redriven_key(key).is_some()
+            && let Ok(Some(Entry::Redrive(wish))) = ledger::read(message.payload())
+        {
+            self.redrives.borrow_mut().push((partition, wished(wish)));
         }
     }
 }

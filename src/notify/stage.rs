@@ -1,14 +1,16 @@
 //! A stage for tests of the lanes: an alert topic, a ledger, an endpoint and owners of the partition, on a virtual clock.
 
+use std::collections::BTreeMap;
+
 use super::books::Counts;
 use super::dead_letter::Incoming;
 use super::gate::Gate;
 use super::job::{Attempt, Batch, Ending, Epoch, Fate, Policy};
 use super::lanes::Lanes;
 use super::ledger::entry;
-use super::replay::Page;
+use super::replay::{Page, wished};
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use crate::codec::ledger::{self, Entry, SinkState, Standing};
+use crate::codec::ledger::{self, Entry, Redrive, SinkState, Standing};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -49,7 +51,7 @@ pub struct Stage {
     pub now: i64,
     /// By offset: when it was published, and whose it is. Odd offsets are markers of transactions.
     pub alerts: Vec<(i64, String)>,
-    ledger: Vec<(Vec<u8>, Vec<u8>)>,
+    ledger: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     pub committed: i64,
     pub dead: Vec<i64>,
     /// When the endpoint took which alert.
@@ -70,6 +72,8 @@ pub struct Owner {
     position: i64,
     paused: bool,
     writing: Option<(i64, Batch<Incoming>)>,
+    /// Records of the ledger that it has read.
+    heard: usize,
     pub most_in_memory: usize,
 }
 
@@ -93,7 +97,7 @@ impl Stage {
         self.epoch += 1;
         let mut page = Page::new(Offset(self.committed - 1).next());
         for (key, value) in &self.ledger {
-            page.take(key, ledger::read(Some(value)).expect("a record of ours"));
+            page.take(key, ledger::read(value.as_deref()).expect("a record of ours"));
         }
         let mut lanes = Lanes::new(policy());
         lanes.assign(page.takeover(P0, self.epoch, ENDPOINT));
@@ -106,6 +110,7 @@ impl Stage {
             position,
             paused: false,
             writing: None,
+            heard: self.ledger.len(),
             most_in_memory: 0,
         }
     }
@@ -114,13 +119,13 @@ impl Stage {
     pub fn says(&self, offset: i64) -> Option<Entry> {
         let id = id(offset);
         let newest = self.ledger.iter().rfind(|(key, _)| *key == id.as_bytes());
-        newest.and_then(|(_, value)| ledger::read(Some(value)).expect("a record of ours"))
+        newest.and_then(|(_, value)| ledger::read(value.as_deref()).expect("a record of ours"))
     }
 
     /// What the ledger says of the sink.
     pub fn standing(&self) -> Option<Standing> {
         let (_, newest) = self.ledger.iter().rfind(|(key, _)| key == ledger::SINK)?;
-        match ledger::read(Some(newest)).expect("a record of ours") {
+        match ledger::read(newest.as_deref()).expect("a record of ours") {
             Some(Entry::Sink(state)) => Some(state.standing),
             _ => None,
         }
@@ -128,7 +133,27 @@ impl Stage {
 
     pub fn asks_to_unblock(&mut self) {
         let value = ledger::write(&Entry::Unblock { time: at(self.now) });
-        self.ledger.push((ledger::UNBLOCK.to_vec(), value));
+        self.ledger.push((ledger::UNBLOCK.to_vec(), Some(value)));
+    }
+
+    /// An operator asks that a dead letter be delivered again.
+    pub fn asks_to_redrive(&mut self, offset: i64, redrives: u32) {
+        let alert = (&self.record(offset)).into();
+        let (time, asked) = (at(self.alerts[offset as usize / 2].0), at(self.now));
+        let value = ledger::write(&Entry::Redrive(Redrive { offset, time, asked, redrives, alert }));
+        self.ledger.push((ledger::redrive_key(id(offset).as_bytes(), redrives), Some(value)));
+    }
+
+    /// Wishes on the compacted ledger.
+    pub fn wishes(&self) -> usize {
+        let newest: BTreeMap<_, _> = self.ledger.iter().map(|(key, value)| (key, value)).collect();
+        newest.iter().filter(|(key, value)| ledger::redriven_key(key).is_some() && value.is_some()).count()
+    }
+
+    fn record(&self, offset: i64) -> Incoming {
+        let lead = self.lead(offset).as_bytes().to_vec();
+        let headers = vec![("ce_id".into(), Some(id(offset).into_bytes()))];
+        Incoming { key: Some(lead.clone()), value: Some(lead), headers }
     }
 
     /// A transaction: all of it, or nothing of one that is no longer the owner.
@@ -146,7 +171,10 @@ impl Stage {
             if let Fate::Ended(Ending::GivenUp(_)) = write.fate {
                 self.dead.push(write.ticket.offset.0);
             }
-            self.ledger.push((key, ledger::write(&entry(write, now))));
+            if write.tries.redrives > 0 {
+                self.ledger.push((ledger::redrive_key(&key, write.tries.redrives), None));
+            }
+            self.ledger.push((key, Some(ledger::write(&entry(write, now)))));
         }
         if let Some(change) = &batch.change {
             let state = SinkState {
@@ -155,7 +183,7 @@ impl Stage {
                 endpoint: ENDPOINT.to_owned(),
                 detail: change.detail.clone(),
             };
-            self.ledger.push((ledger::SINK.to_vec(), ledger::write(&Entry::Sink(state))));
+            self.ledger.push((ledger::SINK.to_vec(), Some(ledger::write(&Entry::Sink(state)))));
         }
     }
 }
@@ -196,18 +224,27 @@ impl Owner {
         self.lanes.books().counts()
     }
 
+    /// Whether nothing is being sent or written.
+    pub fn is_idle(&self) -> bool {
+        self.air.is_empty() && self.writing.is_none()
+    }
+
     fn read(&mut self, stage: &Stage) {
+        for (key, value) in &stage.ledger[self.heard..] {
+            if ledger::redriven_key(key).is_some()
+                && let Some(Entry::Redrive(wish)) = ledger::read(value.as_deref()).expect("a record of ours")
+            {
+                self.lanes.redrive(P0, wished(wish));
+            }
+        }
+        self.heard = stage.ledger.len();
         while !self.paused && self.position < stage.end() {
             self.position += self.position % 2;
             let (published, lead) = &stage.alerts[self.position as usize / 2];
             if *published > stage.now {
                 break;
             }
-            let record = Incoming {
-                key: Some(lead.clone().into_bytes()),
-                value: Some(lead.clone().into_bytes()),
-                headers: vec![("ce_id".into(), Some(id(self.position).into_bytes()))],
-            };
+            let record = stage.record(self.position);
             self.lanes.admit((P0, Offset(self.position)), lead.as_bytes(), at(*published), record);
             self.position += 1;
             for (_, paused) in self.lanes.take_pauses() {

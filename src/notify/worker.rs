@@ -10,17 +10,18 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::books::Counts;
-use super::breaker::Standing;
+use super::breaker::Standing as Breaker;
 use super::clock::Clock;
 use super::dead_letter::Incoming;
 use super::destination::{Destination, wall_clock};
 use super::gate::{Gate, Pass};
-use super::job::{Attempt, Batch, Ending, Finished, Takeover, Ticket};
+use super::job::{Attempt, Batch, Change, Ending, Finished, Kept, Takeover, Ticket};
 use super::lanes::Lanes;
-use super::observer::Observer;
+use super::observer::{Observer, Then, Tried};
 use super::redact::Redactor;
 use super::route::Routes;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
+use crate::codec::ledger::Standing;
 use crate::core::alert::Alert;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
@@ -43,6 +44,10 @@ pub enum Event {
     Lost(Vec<Partition>),
     /// An operator wants a shut sink opened.
     Unblock,
+    /// The thread is in its group, and the brokers answer it.
+    Alive,
+    /// An operator wants a dead letter of this partition delivered again.
+    Redrive(Partition, Kept<Incoming>),
 }
 
 /// What the consumer thread is told.
@@ -74,8 +79,21 @@ struct Draining {
     answer: blocking::SyncSender<()>,
 }
 
-/// How an attempt ended, and how long after its event.
-type Done = (Judged, Option<Duration>);
+/// How an attempt ended.
+struct Done {
+    judged: Judged,
+    /// How long after its event.
+    after_event: Option<Duration>,
+    about: About,
+}
+
+/// What an attempt was about: what is shown of it.
+#[derive(Default)]
+struct About {
+    alert: String,
+    rule: String,
+    lead: String,
+}
 
 /// The ledger, as the worker sees it.
 pub struct Records {
@@ -92,10 +110,11 @@ pub struct Worker {
     commands: blocking::Sender<Command>,
     records: Records,
     tasks: JoinSet<Done>,
-    tickets: HashMap<Id, (Ticket, Pass)>,
+    tickets: HashMap<Id, (Ticket, Pass, u32)>,
     draining: Vec<Draining>,
     clock: Clock,
-    was_shut: bool,
+    stood: Standing,
+    breaker_was_open: bool,
     counts: Counts,
 }
 
@@ -116,7 +135,8 @@ impl Worker {
             tickets: HashMap::new(),
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
-            was_shut: false,
+            stood: Standing::Open,
+            breaker_was_open: false,
             counts: Counts::default(),
         }
     }
@@ -163,10 +183,20 @@ impl Worker {
                 self.lanes.revoke(&partitions);
                 self.draining.push(Draining { partitions, deadline: Instant::now() + DRAIN, answer });
             }
-            Event::Lost(partitions) => self.lanes.forget_all(&partitions),
+            Event::Lost(partitions) => {
+                self.lanes.forget_all(&partitions);
+                observer.left(sink, &partitions, self.lanes.is_spare());
+            }
             Event::Unblock => {
                 if self.lanes.unblock(self.clock.now()) {
                     tracing::info!(sink, "an operator opened the sink again");
+                }
+            }
+            Event::Alive => observer.alive(sink),
+            Event::Redrive(partition, kept) => {
+                let (alert, redrives) = (kept.record.alert_id(), kept.tries.redrives);
+                if self.lanes.redrive(partition, kept) {
+                    tracing::info!(sink, alert, redrives, "a dead letter is delivered again");
                 }
             }
         }
@@ -176,56 +206,83 @@ impl Worker {
         loop {
             let attempt = {
                 let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
-                self.lanes.next(self.clock.now(), &mut gate)
+                let attempt = self.lanes.next(self.clock.now(), &mut gate);
+                let is_open = gate.breaker() != Breaker::Closed;
+                drop(gate);
+                self.tell_breaker(is_open);
+                attempt
             };
             let Some(Attempt { ticket, pass, record, number, minimal }) = attempt else {
                 return;
             };
             let task = self.tasks.spawn(attempt_one(self.around.clone(), record, number, minimal));
-            self.tickets.insert(task.id(), (ticket, pass));
+            self.tickets.insert(task.id(), (ticket, pass, number));
+        }
+    }
+
+    /// Another sink with the same address may have opened it, or closed it.
+    fn tell_breaker(&mut self, is_open: bool) {
+        if std::mem::replace(&mut self.breaker_was_open, is_open) != is_open {
+            self.around.observer.breaker(&self.around.sink, is_open);
         }
     }
 
     fn end(&mut self, done: Result<(Id, Done), JoinError>) {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some((ticket, pass)) = self.tickets.remove(&id) else {
+        let Some((ticket, pass, number)) = self.tickets.remove(&id) else {
             return;
         };
-        let (judged, after_event) = done.map_or_else(
+        let done = done.map_or_else(
             |error| {
                 // Our own fault: the alert must not be lost by it.
                 tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
                 let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
-                (Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down"), None)
+                let judged = Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down");
+                Done { judged, after_event: None, about: About::default() }
             },
             |(_, done)| done,
         );
-        self.open_gate(pass, &judged);
-        self.finish(ticket, judged, after_event);
+        self.open_gate(pass, &done.judged);
+        self.finish(ticket, number, done);
     }
 
     /// Tells the gate what the endpoint answered.
-    fn open_gate(&self, pass: Pass, judged: &Judged) {
+    fn open_gate(&mut self, pass: Pass, judged: &Judged) {
         let now = self.clock.now();
         let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
         let before = gate.breaker();
         gate.ended(now, pass, judged);
-        let sink = &self.around.sink;
-        match (before, gate.breaker()) {
-            (Standing::Closed, Standing::Open(_)) => {
+        let (sink, after) = (&self.around.sink, gate.breaker());
+        drop(gate);
+        match (before, after) {
+            (Breaker::Closed, Breaker::Open(_)) => {
                 tracing::error!(sink, "the endpoint fails too often: nothing is sent, one message asks again in 30 s");
             }
-            (Standing::Probing, Standing::Closed) => tracing::info!(sink, "the endpoint takes messages again"),
+            (Breaker::Probing, Breaker::Closed) => tracing::info!(sink, "the endpoint takes messages again"),
             _ => {}
         }
+        self.tell_breaker(after != Breaker::Closed);
     }
 
-    fn finish(&mut self, ticket: Ticket, judged: Judged, after_event: Option<Duration>) {
+    fn finish(&mut self, ticket: Ticket, number: u32, done: Done) {
         let now = self.clock.now();
         let (sink, observer) = (&self.around.sink, &self.around.observer);
+        let Done { judged, after_event, about } = done;
         observer.attempted(sink, judged.result);
-        let detail = judged.detail.clone();
-        match self.lanes.finish(now, ticket, judged, fastrand::f64()) {
+        let (detail, status) = (self.around.redactor.redact(&judged.detail), judged.status);
+        let finished = self.lanes.finish(now, ticket, judged, fastrand::f64());
+        let then = match finished {
+            Finished::Ended(Ending::Delivered) => Some(Then::Delivered),
+            Finished::Ended(Ending::GivenUp(reason)) => Some(Then::GivenUp(reason)),
+            Finished::Retry(at) => Some(Then::Again(at)),
+            Finished::Shut(_) => Some(Then::Shut),
+            Finished::Stale => None,
+        };
+        if let Some(then) = then {
+            let (place, About { alert, rule, lead }) = ((ticket.partition, ticket.offset), &about);
+            observer.tried(sink, &Tried { place, alert, rule, lead, number, status, detail: &detail, then });
+        }
+        match finished {
             Finished::Ended(Ending::Delivered) => observer.accepted(sink, after_event.unwrap_or_default()),
             Finished::Ended(Ending::GivenUp(reason)) => {
                 let reason = reason.name();
@@ -233,7 +290,6 @@ impl Worker {
             }
             Finished::Retry(at) => tracing::debug!(sink, in_ms = (at - now).as_millis(), "next attempt"),
             Finished::Shut(true) => {
-                let detail = self.around.redactor.redact(&detail);
                 tracing::error!(sink, detail, "the sink is shut, its backlog stays in Kafka");
             }
             Finished::Shut(false) | Finished::Stale => {}
@@ -242,18 +298,20 @@ impl Worker {
 
     /// The ledger has the batch.
     fn written(&mut self, partitions: &[Partition]) {
-        for (_, ending) in self.lanes.written(partitions) {
-            self.around.observer.ended(&self.around.sink, ending);
+        for (ticket, ending) in self.lanes.written(partitions) {
+            self.around.observer.ended(&self.around.sink, (ticket.partition, ticket.offset), ending);
         }
     }
 
     /// Hands on what changed, and answers drains that are over.
     fn settle(&mut self) {
         let (sink, observer) = (&self.around.sink, &self.around.observer);
-        if self.was_shut != self.lanes.is_shut() {
-            self.was_shut = !self.was_shut;
-            observer.shut(sink, self.was_shut);
-            if !self.was_shut {
+        let stands = self.lanes.stands();
+        if self.stood != stands.standing {
+            self.stood = stands.standing;
+            let detail = self.around.redactor.redact(&stands.detail);
+            observer.stands(sink, &Change { detail, ..stands });
+            if self.stood == Standing::Open {
                 tracing::info!(sink, "the sink is open again");
             }
         }
@@ -270,6 +328,7 @@ impl Worker {
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
                 self.lanes.forget_all(&drain.partitions);
+                observer.left(sink, &drain.partitions, self.lanes.is_spare());
                 let _ = drain.answer.send(());
             }
         }
@@ -293,8 +352,9 @@ async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u
     let value = record.value.as_deref().unwrap_or_default();
     let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
         let never = Verdict::Never(Reason::Message);
-        let detail = "the record's value is no alert";
-        return (Judged::failed(never, AttemptResult::Message, None, detail), None);
+        let judged = Judged::failed(never, AttemptResult::Message, None, "the record's value is no alert");
+        let about = About { alert: record.alert_id(), ..About::default() };
+        return Done { judged, after_event: None, about };
     };
     let judged = around.destination.attempt(value, &alert, minimal).await.judged;
     let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
@@ -308,7 +368,9 @@ async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u
         );
     }
     let after_ms = (wall_clock() - alert.trigger.time).as_millis();
-    (judged, Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))))
+    let lead = alert.lead.name.or(alert.lead.email).unwrap_or(alert.lead.key);
+    let about = About { alert: alert.id.to_string(), rule: alert.rule, lead };
+    Done { judged, after_event: Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))), about }
 }
 
 /// All that a log says of a lead: eight hexadecimal digits.

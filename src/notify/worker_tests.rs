@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::super::job::{Fate, Policy};
+use super::super::job::{Change, Fate, Place, Policy};
 use super::super::receiver::{Receiver, Reply, Request};
 use super::super::sample;
 use super::*;
@@ -14,18 +14,29 @@ const P0: Partition = Partition(0);
 const DEADLINE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
-struct Attempts(AtomicUsize);
+struct Attempts(AtomicUsize, Mutex<Vec<String>>);
 
 impl Observer for Attempts {
+    fn tried(&self, sink: &str, tried: &Tried<'_>) {
+        let Tried { rule, lead, number, status, detail, then, .. } = tried;
+        let then = if let Then::Again(_) = then { "again".to_owned() } else { format!("{then:?}") };
+        let told = format!("{sink} {rule} {lead} {number} {status:?} {detail:?} {then}");
+        self.1.lock().expect("not poisoned").push(told);
+    }
+    fn stands(&self, sink: &str, change: &Change) {
+        self.1.lock().expect("not poisoned").push(format!("{sink} {} {:?}", change.standing.name(), change.detail));
+    }
+    fn alive(&self, sink: &str) {
+        self.1.lock().expect("not poisoned").push(format!("{sink} is alive"));
+    }
     fn attempted(&self, _: &str, _: AttemptResult) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
     fn accepted(&self, _: &str, _: Duration) {}
-    fn ended(&self, _: &str, _: Ending) {}
+    fn ended(&self, _: &str, _: Place, _: Ending) {}
     fn expired(&self, _: &str, _: u64) {}
     fn assigned(&self, _: &str) {}
     fn counted(&self, _: &str, _: Counts) {}
-    fn shut(&self, _: &str, _: bool) {}
 }
 
 /// A sink whose consumer thread and whose ledger is the test.
@@ -82,6 +93,7 @@ impl Driven {
             next,
             parked: vec![],
             settled: vec![],
+            redriven: vec![],
             disabled: None,
             said_shut: false,
         };
@@ -201,6 +213,35 @@ async fn gone_keeps_the_backlog_until_an_operator_opens_it() {
     sink.events.send(Event::Unblock).await.expect("the worker lives");
     sink.commits_to(2).await;
     assert_eq!(receiver.seen().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_attempt_is_told_with_what_it_was_about_and_what_follows() {
+    let receiver = Receiver::start(|n, _| match n {
+        0 => Reply::Answer(500, "", ""),
+        1 => Reply::Answer(410, "", ""),
+        _ => Reply::Answer(200, "", ""),
+    });
+    let mut sink = Driven::start(&receiver.webhook(5_000), Duration::from_secs(3_600));
+    sink.assign().await;
+    sink.feed(0, "a").await;
+    let told = sink.attempts.clone();
+    let told = || told.1.lock().expect("not poisoned").clone();
+    wait_for("the second answer", || told().len() == 3).await;
+    for event in [Event::Unblock, Event::Alive] {
+        sink.events.send(event).await.expect("the worker lives");
+    }
+    sink.commits_to(1).await;
+    let expected = [
+        "crm test TEST lead 1 Some(500) \"status 500\" again",
+        "crm test TEST lead 2 Some(410) \"status 410\" Shut",
+        "crm disabled \"status 410\"",
+        "crm open \"\"",
+    ];
+    assert_eq!(told()[..4], expected);
+    let mut last = told()[4..].to_vec();
+    last.sort(); // the sign of life and the answer may cross
+    assert_eq!(last, ["crm is alive", "crm test TEST lead 3 Some(200) \"\" Delivered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ pub(super) fn dead_letter(message: Message<'_>, letter: &DeadLetter, source: &st
     headers.extend(reasons.into_iter().map(|(name, mut value)| {
         if name == "hotlead_detail" && !fits {
             let bytes = message.value().map_or(0, <[u8]>::len);
-            value += &format!("; the value of {bytes} bytes is larger than this topic takes");
+            value += &format!("; the value of {bytes} bytes {}", codec::dead_letter::CUT);
         }
         (name.to_owned(), Some(value.into_bytes()))
     }));

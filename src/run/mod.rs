@@ -13,6 +13,7 @@ mod round;
 pub mod shown;
 pub mod simulate;
 mod startup;
+mod watchman;
 pub mod whole;
 mod worker;
 

@@ -62,9 +62,25 @@ pub fn counters(metrics: &str) -> Counters {
     counters
 }
 
+/// Dead letters so far by their reason, out of the metrics' text: what could not be read.
+pub(super) fn dead_letters(metrics: &str) -> Vec<(String, u64)> {
+    let total = |line: &str| {
+        let (reason, value) = line.strip_prefix("hotlead_dead_letters_total{reason=\"")?.split_once("\"} ")?;
+        Some((reason.to_owned(), value.parse().ok()?))
+    };
+    metrics.lines().filter_map(total).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dead_letters_are_read_by_reason() {
+        let text = "# TYPE hotlead_dead_letters counter\nhotlead_dead_letters_total{reason=\"not_json\"} 12\n\
+                    hotlead_deliveries_total{sink=\"crm\"} 3\nhotlead_dead_letters_total{reason=\"empty\"} 1\n# EOF\n";
+        assert_eq!(dead_letters(text), [("not_json".to_owned(), 12), ("empty".to_owned(), 1)]);
+    }
 
     #[test]
     fn totals_are_read_from_the_metrics() {

@@ -13,9 +13,13 @@ use crate::config::settings::Settings;
 use crate::console::{MAX_CARDS, Server, Sources, View};
 use crate::core::rule::RuleSet;
 use crate::notify;
+use crate::sink::Ops;
 
 /// Between two looks at the totals for the page.
 const COUNT_EVERY: Duration = Duration::from_millis(500);
+
+/// Between two looks at what was only counted.
+const TICK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs until `hooks.stop` is told. Blocks; not for a thread of the runtime, which carries the sinks and the page.
 ///
@@ -32,14 +36,27 @@ pub fn run(settings: Settings, rules: Arc<RuleSet>, mut hooks: Hooks, runtime: &
     };
     // The alert topic is there: a new sink finds its end at once and misses nothing that comes from now on.
     let settings = prepared.settings().clone();
+    let ops = Ops::open(&settings.kafka, &settings.topics, &settings.group, hooks.metrics.clone());
+    let deliveries = Arc::new(Deliveries::new(&settings, hooks, ops.map_err(RunError::Config)?));
     let sinks = {
         let _guard = runtime.enter();
-        let deliveries = Arc::new(Deliveries::new(&settings, hooks));
-        notify::start(&settings, deliveries).map_err(|error| RunError::Config(error.to_string()))?
+        notify::start(&settings, deliveries.clone()).map_err(|error| RunError::Config(error.to_string()))?
     };
+    let ticks = runtime.spawn(tick(Arc::clone(&deliveries)));
     let ended = prepared.run();
     runtime.block_on(sinks.stop());
+    ticks.abort();
+    deliveries.finish();
     ended
+}
+
+/// Lets what is told at most once an interval be told.
+async fn tick(deliveries: Arc<Deliveries>) {
+    let mut ticks = tokio::time::interval(TICK_EVERY);
+    loop {
+        ticks.tick().await;
+        deliveries.tick();
+    }
 }
 
 /// Opens the port and shows what goes past, until the process ends.

@@ -197,6 +197,7 @@ impl Worker {
         while let Some(Said { partition, offset, value }) = feedback.next() {
             let Some(lane) = self.lanes.get_mut(partition) else { continue };
             match codec::feedback::read(value.as_deref()) {
+                Ok(Feedback::Redriven { .. }) => {}
                 Ok(Feedback::Erase { lead }) => {
                     self.detector.erase(&lead, lane);
                     Erased { partition, lead: &lead }.tell();

@@ -63,7 +63,7 @@ pub(super) fn tell(
 
 /// What the brokers said of a record that they did not take.
 #[derive(Clone, Default)]
-struct Failed(Arc<Mutex<Option<String>>>);
+pub(super) struct Failed(pub(super) Arc<Mutex<Option<String>>>);
 
 impl ClientContext for Failed {}
 

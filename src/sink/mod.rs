@@ -4,13 +4,16 @@
 mod changelog;
 pub mod feedback;
 pub mod ledger;
+mod ops;
 mod outbox;
 mod outgoing;
+pub mod redrive;
 pub mod relocation;
 mod topics;
 mod verdict;
 
 pub use changelog::Changelog;
+pub use ops::Ops;
 pub use outbox::{Delivery, Outbox, PublishError};
 pub use outgoing::{Outgoing, Target};
 pub use relocation::partition_of;

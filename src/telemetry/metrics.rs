@@ -1,8 +1,10 @@
 //! The metrics of the whole program, by the names that interface.md pins.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -19,6 +21,7 @@ pub type LabelSet = Vec<(&'static str, String)>;
 
 type Counters = Family<LabelSet, Counter>;
 type Gauges = Family<LabelSet, Gauge>;
+type Ages = Family<LabelSet, Gauge<f64, AtomicU64>>;
 type Histograms = Family<LabelSet, Histogram>;
 
 /// Seconds from an event to its alert: from one quick transaction to a day of backlog.
@@ -56,6 +59,11 @@ struct Inner {
     restore: Histogram,
     leads: Gauges,
     lag: Gauges,
+    notices: Counters,
+    sink_troubles: Gauges,
+    heartbeat_age: Ages,
+    /// By sink, when the newest heartbeat was on its topic.
+    heartbeats: Mutex<BTreeMap<String, Instant>>,
 }
 
 fn waiting() -> Histogram {
@@ -96,6 +104,8 @@ impl Metrics {
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
             leads: Gauges::default(), lag: Gauges::default(), forgotten: Counter::default(),
             freed: Counter::default(),
+            notices: Counters::default(), sink_troubles: Gauges::default(), heartbeat_age: Ages::default(),
+            heartbeats: Mutex::default(),
         };
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         let r = &mut inner.registry;
@@ -113,7 +123,7 @@ impl Metrics {
         r.register("delivery_attempts", "Attempts to deliver by their result", inner.delivery_attempts.clone());
         r.register("delivery_in_flight", "Alerts in memory without a terminal state that the ledger does not hold", inner.deliveries_in_flight.clone());
         r.register("delivery_parked", "Alerts that the ledger holds for a later attempt", inner.deliveries_parked.clone());
-        r.register("delivery_consumed", "Alerts that a sink took in: from the alert topic, or parked in its ledger", inner.deliveries_consumed.clone());
+        r.register("delivery_consumed", "Alerts that a sink took in: from the alert topic, parked in its ledger, or redriven", inner.deliveries_consumed.clone());
         r.register("delivery_handed_back", "Alerts that went to another owner with their partition", inner.deliveries_handed_back.clone());
         r.register("event_to_alert_seconds", "From an event's record timestamp until its alert is committed", inner.event_to_alert.clone());
         r.register("event_to_delivered_seconds", "From an event's record timestamp until its alert is delivered", inner.event_to_delivered.clone());
@@ -121,12 +131,18 @@ impl Metrics {
         r.register("restore_seconds", "Restoring the state of one partition", inner.restore.clone());
         r.register("leads", "Leads with state, by partition of the events topic", inner.leads.clone());
         r.register("consumer_lag", "Log end offset less the next offset to read", inner.lag.clone());
+        r.register("notices", "Notices to the ops topic, by sink (empty: about none) and type", inner.notices.clone());
+        r.register("sink_trouble", "1 while a sink is failing, blocked or disabled, else 0", inner.sink_troubles.clone());
+        r.register("heartbeat_age_seconds", "Since the newest heartbeat of a sink reached the ops topic", inner.heartbeat_age.clone());
         r.register("build", "The program's version", build);
         Self(Arc::new(inner))
     }
 
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> String {
+        for (sink, beat) in self.0.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            self.0.heartbeat_age.get_or_create(&of_sink(sink)).set(beat.elapsed().as_secs_f64());
+        }
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = encode(&mut text, &self.0.registry);
@@ -207,6 +223,23 @@ impl Metrics {
         self.0.deliveries_handed_back.get_or_create(&labels).inc_by(handed_back);
     }
 
+    /// A notice goes to the ops topic; `sink` is empty if it is about none.
+    pub fn notice(&self, sink: &str, name: &'static str) {
+        let labels = vec![("sink", sink.to_owned()), ("type", name.to_owned())];
+        self.0.notices.get_or_create(&labels).inc();
+    }
+
+    /// Whether a sink has this trouble now.
+    pub fn set_sink_trouble(&self, sink: &str, trouble: &'static str, has_it: bool) {
+        let labels = vec![("sink", sink.to_owned()), ("trouble", trouble.to_owned())];
+        self.0.sink_troubles.get_or_create(&labels).set(i64::from(has_it));
+    }
+
+    /// A heartbeat of this sink reached the ops topic then.
+    pub fn heartbeat(&self, sink: &str, at: Instant) {
+        self.0.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).insert(sink.to_owned(), at);
+    }
+
     /// Seconds from an event's record timestamp until its alert is delivered.
     pub fn delivered_after(&self, sink: &str, seconds: f64) {
         let labels = vec![("sink", sink.to_owned())];
@@ -246,6 +279,10 @@ fn counter(family: &Counters, labels: LabelSet) -> Counter {
     family.get_or_create_owned(&labels)
 }
 
+fn of_sink(sink: &str) -> LabelSet {
+    vec![("sink", sink.to_owned())]
+}
+
 fn lag_labels(topic: &str, partition: Partition) -> LabelSet {
     vec![("topic", topic.to_owned()), ("partition", partition.to_string())]
 }
@@ -267,6 +304,9 @@ mod tests {
         metrics.delivered_after("crm", 0.2);
         metrics.set_leads(Partition(3), 7);
         metrics.set_lag("engagement", Partition(3), 9);
+        metrics.notice("crm", "sink.blocked");
+        metrics.set_sink_trouble("crm", "blocked", true);
+        metrics.heartbeat("crm", Instant::now());
         let text = metrics.encode();
         for line in [
             "hotlead_events_total{outcome=\"applied\"} 1",
@@ -284,6 +324,9 @@ mod tests {
             "hotlead_leads{partition=\"3\"} 7",
             "hotlead_consumer_lag{topic=\"engagement\",partition=\"3\"} 9",
             "hotlead_restore_seconds_count 0",
+            "hotlead_notices_total{sink=\"crm\",type=\"sink.blocked\"} 1",
+            "hotlead_sink_trouble{sink=\"crm\",trouble=\"blocked\"} 1",
+            "hotlead_heartbeat_age_seconds{sink=\"crm\"} ",
             "hotlead_build_info{version=",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

@@ -1,6 +1,6 @@
 //! The live page in a real Chromium.
 
-use hotlead::console::{Decided, View};
+use hotlead::console::{Decided, Delivery, View};
 use hotlead::core::time::Timestamp;
 
 use crate::chromium::Browser;
@@ -90,6 +90,60 @@ fn everything_can_be_done_by_keyboard() {
     assert_eq!(browser.run(shown, &[]), 3);
     assert_ne!(browser.title(), "owned", "names are text");
     assert_eq!(browser.run("return document.querySelectorAll('main img:not(.avatar)').length", &[]), 0);
+}
+
+fn tried(number: u32, sink: &str, attempts: u32, state: &'static str, detail: &str) -> Delivery {
+    Delivery {
+        alert: format!("{number:032x}"),
+        sink: sink.into(),
+        rule: "pricing-surge".into(),
+        lead: if number == 3 { HOSTILE.into() } else { "Dana Ruiz".into() },
+        time: Timestamp::from_millis(1_795_341_734_120),
+        attempts,
+        state,
+        status: None,
+        detail: detail.into(),
+        next: (state == "waiting").then_some(Timestamp::from_millis(1_795_341_839_120)),
+    }
+}
+
+#[test]
+fn deliveries_say_what_went_where_how_often_it_was_tried_and_why_not() {
+    let console = Console::start(0);
+    fill(&console.view);
+    let browser = open(&console, 1440, 900);
+    browser.wait_for_text("#feed", "Dana Ruiz");
+    let is_there = "return document.querySelector('#deliveries').checkVisibility()";
+    assert_eq!(browser.run(is_there, &[]), false, "nothing was sent yet");
+    console.view.delivery(tried(1, "sdr-channel", 1, "delivered", ""));
+    console.view.delivery(tried(3, "crm", 12, "given_up", "status 503"));
+    console.view.delivery(tried(1, "crm", 3, "waiting", "no answer in 15 s"));
+    browser.wait_for_text("#delivery-rows tr:first-child", "no answer in 15 s");
+    let row = |n: usize| browser.text(&format!("#delivery-rows tr:nth-child({n})")).expect("a row");
+    for (n, words) in [
+        (1, &["crm", "Dana Ruiz", "pricing-surge", "tried again at", "3"][..]),
+        (2, &["crm", "onerror", "given up", "12", "status 503"]),
+        (3, &["sdr-channel", "Dana Ruiz", "delivered", "1"]),
+    ] {
+        assert!(words.iter().all(|word| row(n).contains(word)), "{n}: {}", row(n));
+    }
+    browser.wait_for_text("#deliveries-hint", "2 of the newest 3 have not arrived");
+    assert_ne!(browser.title(), "owned", "names are text");
+    assert_eq!(browser.run("return document.querySelector('#alerts').checkVisibility()", &[]), true, "beside the rest");
+    browser.screenshot("deliveries");
+    browser.run("document.querySelector('#fold').click()", &[]);
+    assert_eq!(browser.run("return document.querySelector('#delivery-rows').checkVisibility()", &[]), false);
+    browser.run("document.querySelector('#fold').click()", &[]);
+    console.view.delivery(tried(1, "crm", 4, "delivered", ""));
+    browser.wait_for_text("#deliveries-hint", "1 of the newest 3 have not arrived");
+
+    browser.resize(390, 844);
+    browser.run("document.querySelector('#tab-deliveries').click()", &[]);
+    assert_eq!(browser.run("return document.querySelector('#alerts').checkVisibility()", &[]), false);
+    browser.wait_for_text("#delivery-rows tr:first-child", "crm");
+    let fits = "return document.documentElement.scrollWidth <= innerWidth && document.querySelector('#deliveries-scroll').scrollWidth <= innerWidth";
+    assert_eq!(browser.run(fits, &[]), true);
+    browser.screenshot("deliveries-phone");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hotlead::config::settings::{Settings, SinkRoute, Start, Takes};
 use hotlead::core::spec::{Matcher, Scalar, Test};
 use hotlead::core::time::Timestamp;
-use hotlead::notify::{self, AttemptResult, Counts, Ending, Observer, Reason, Unobserved, sample};
+use hotlead::notify::{self, AttemptResult, Change, Counts, Ending, Observer, Place, Reason, Unobserved, sample};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -59,7 +59,7 @@ impl Tally {
 impl Observer for Tally {
     fn attempted(&self, _: &str, _: AttemptResult) {}
     fn accepted(&self, _: &str, _: Duration) {}
-    fn ended(&self, sink: &str, ending: Ending) {
+    fn ended(&self, sink: &str, _: Place, ending: Ending) {
         self.of(sink).into_iter().for_each(|mut tally| tally.1.push(ending));
     }
     fn expired(&self, _: &str, _: u64) {}
@@ -67,7 +67,7 @@ impl Observer for Tally {
     fn counted(&self, sink: &str, counts: Counts) {
         self.of(sink).into_iter().for_each(|mut tally| tally.0 = counts);
     }
-    fn shut(&self, _: &str, _: bool) {}
+    fn stands(&self, _: &str, _: &Change) {}
 }
 
 fn create_topics(broker: &Broker, settings: &Settings) {

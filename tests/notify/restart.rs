@@ -20,30 +20,51 @@ signals: { demo_request: { on: track, name: Demo Requested } }
 rules: [ { id: demo-requested, when: { signal: demo_request } } ]
 ";
 
-/// A deployment with one webhook sink, `crm`, and one partition.
-struct Deployment {
+/// A deployment with sinks, the first of them `crm`.
+pub struct Deployment {
     name: String,
-    url: String,
+    /// As they stand in the config file.
+    sinks: String,
+    http: String,
 }
 
 impl Deployment {
-    fn new(name: &str, receiver: &Receiver) -> Self {
+    /// With one webhook sink, and one partition.
+    pub fn new(name: &str, receiver: &Receiver) -> Self {
+        Self::with(name, 1, &webhook("crm", receiver))
+    }
+
+    /// With these sinks, and so many partitions.
+    pub fn with(name: &str, partitions: i32, sinks: &str) -> Self {
         let name = unique(name);
-        broker().create_topic(&format!("{name}.events"), 1, &[]);
-        Self { name, url: receiver.url() }
+        broker().create_topic(&format!("{name}.events"), partitions, &[]);
+        Self { name, sinks: sinks.to_owned(), http: "off".to_owned() }
+    }
+
+    /// With its page on this port.
+    pub fn on_port(self, port: u16) -> Self {
+        Self { http: format!("{{ listen: 127.0.0.1:{port} }}"), ..self }
     }
 
     /// A process that is running, with its partition.
-    fn start(&self, instance: &str) -> Supervised {
+    pub fn start(&self, instance: &str) -> Supervised {
         let process = self.begin(instance);
-        // The sink's, not the worker's.
-        let assigned = |line: &str| line.contains("partitions assigned") && line.contains("parked=");
-        wait_for("its partition", DEADLINE, || process.log().lines().any(assigned).then_some(()));
+        self.has_partitions(&process);
         process
     }
 
+    /// Waits until the sinks of a process have their partitions.
+    pub fn has_partitions(&self, process: &Supervised) {
+        // The sinks', not the worker's.
+        let assigned = |line: &&str| line.contains("partitions assigned") && line.contains("parked=");
+        let sinks = self.sinks.matches("- id:").count();
+        wait_for("its partitions", DEADLINE, || {
+            (process.log().lines().filter(assigned).count() >= sinks).then_some(())
+        });
+    }
+
     fn begin(&self, instance: &str) -> Supervised {
-        let (name, url, brokers) = (&self.name, &self.url, broker().bootstrap());
+        let (name, sinks, http, brokers) = (&self.name, &self.sinks, &self.http, broker().bootstrap());
         let mut process = Supervised::new("sink", |folder| {
             let write = |file: &str, text: &str| {
                 let path = folder.join(file);
@@ -51,13 +72,12 @@ impl Deployment {
                 path.display().to_string()
             };
             write("rules.yaml", RULES);
-            let secret = write("secret", SECRET);
+            write("secret", SECRET);
             let config = format!(
                 "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
                  heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: {instance}\nstart: earliest\n\
                  topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
-                 http: off\nsinks:\n  - id: crm\n    start: earliest\n    webhook: {{ url: '{url}', secret: \
-                 'file:{secret}', allow_http: true, allow_networks: [127.0.0.0/8], timeout: 60s }}\n"
+                 lead_key: [user_id]\nhttp: {http}\nsinks:\n{sinks}"
             );
             let config = write("hotlead.yaml", &config);
             [env!("CARGO_BIN_EXE_hotlead"), "run", "--config", &config].map(str::to_owned).to_vec()
@@ -66,11 +86,11 @@ impl Deployment {
         process
     }
 
-    fn topic(&self, name: &str) -> String {
+    pub fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.name)
     }
 
-    fn publish(&self, alerts: impl IntoIterator<Item = Outgoing>) {
+    pub fn publish(&self, alerts: impl IntoIterator<Item = Outgoing>) {
         broker().produce(&self.topic("hotlead.alerts"), alerts);
     }
 
@@ -82,26 +102,35 @@ impl Deployment {
     }
 
     /// What the ledger says of an alert.
-    fn says(&self, number: u128) -> Option<Entry> {
+    pub fn says(&self, number: u128) -> Option<Entry> {
         let records = broker().consume_visible(&self.topic("hotlead.delivery.crm"));
         let id = format!("{number:032x}").into_bytes();
         let newest = records.into_iter().rfind(|record| record.key.as_ref() == Some(&id))?;
         ledger::read(newest.value.as_deref()).expect("a record of ours")
     }
 
-    fn is_delivered(&self, number: u128) -> bool {
+    pub fn is_delivered(&self, number: u128) -> bool {
         matches!(self.says(number), Some(Entry::Ended(ended)) if ended.outcome == Outcome::Delivered)
     }
 }
 
+/// A webhook sink as it stands in the config file.
+pub fn webhook(id: &str, receiver: &Receiver) -> String {
+    let url = receiver.url();
+    format!(
+        "  - id: {id}\n    start: earliest\n    webhook: {{ url: '{url}', secret: 'file:secret', allow_http: true, \
+         allow_networks: [127.0.0.0/8], timeout: 60s }}\n"
+    )
+}
+
 /// Blocks a receiver's answer until the flag is up.
-fn hold(released: &AtomicBool) {
+pub fn hold(released: &AtomicBool) {
     tokio::task::block_in_place(|| {
         wait_for("the release", DEADLINE, || released.load(Ordering::Relaxed).then_some(()));
     });
 }
 
-fn requests(receiver: &Receiver, lead: &str) -> Vec<String> {
+pub fn requests(receiver: &Receiver, lead: &str) -> Vec<String> {
     let of_lead = |request: &&super::receiver::Request| request.lead() == lead;
     receiver.seen().iter().filter(of_lead).map(|request| request.header("webhook-id").to_owned()).collect()
 }
@@ -246,7 +275,7 @@ async fn a_disabled_endpoint_keeps_its_queue_until_an_operator_opens_it() {
 }
 
 /// Runs `hotlead sink …` on a process's config file: exit code and output.
-fn sink(process: &Supervised, arguments: &[&str]) -> (i32, String) {
+pub fn sink(process: &Supervised, arguments: &[&str]) -> (i32, String) {
     let ran = std::process::Command::new(env!("CARGO_BIN_EXE_hotlead"))
         .arg("sink")
         .args(arguments)

@@ -1,6 +1,6 @@
 // The live page: keeps the connection, holds what is known, and lets people find their way by keyboard.
 
-import { card, detail, fillRow, format, nameOf, numbers, refreshTimes, row, wordsOf } from "/cards.js";
+import { card, deliveryRow, detail, fillRow, format, nameOf, numbers, refreshTimes, row, wordsOf } from "/cards.js";
 
 const MAX_CARDS = 200;
 const SILENCE_MS = 10_000; // ticks come twice a second
@@ -67,6 +67,7 @@ function showSnapshot(snapshot) {
   $("feed").replaceChildren(...snapshot.cards.map((data) => known.get(data.alert.id) ?? cardItem(data)));
   showNumbers(snapshot);
   showHottest(snapshot.hottest);
+  showDeliveries(snapshot.deliveries);
   applyFilter();
   refresh();
 }
@@ -91,6 +92,7 @@ function showAlert(data) {
 function showTick(tick) {
   showNumbers(tick);
   if (tick.hottest) showHottest(tick.hottest);
+  if (tick.deliveries) showDeliveries(tick.deliveries);
   refresh();
 }
 
@@ -101,6 +103,20 @@ function showNumbers(message) {
   $("leads").textContent = format(message.counters.leads);
   $("alert-count").textContent = format(message.counters.alerts);
   $("numbers").replaceChildren(...numbers(message.counters, message.sinks));
+}
+
+/** What was sent where, when, how often tried, and why not. Nothing of it shows while there is nothing to say. */
+function showDeliveries(deliveries) {
+  $("deliveries").hidden = $("tab-deliveries").hidden = deliveries.length === 0;
+  const open = deliveries.filter((delivery) => delivery.state !== "delivered").length;
+  $("deliveries-hint").textContent = open ? `${open} of the newest ${deliveries.length} have not arrived` : "newest first";
+  $("delivery-rows").replaceChildren(...deliveries.map(deliveryRow));
+}
+
+function foldDeliveries() {
+  const folded = $("deliveries").classList.toggle("folded");
+  $("fold").setAttribute("aria-expanded", String(!folded));
+  $("fold").textContent = folded ? "Show" : "Hide";
 }
 
 function cardItem(data) {
@@ -278,7 +294,8 @@ function showTab(name) {
 function moveInTabs(event) {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
   if (!step) return;
-  const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
+  const shown = tabs.filter((tab) => !tab.hidden);
+  const next = shown[(shown.indexOf(event.target) + step + shown.length) % shown.length];
   showTab(next.dataset.tab);
   next.focus();
 }
@@ -348,6 +365,7 @@ document.addEventListener("visibilitychange", () => {
 $("hot-list").addEventListener("keydown", moveInList);
 $("filter").addEventListener("input", filterChanged);
 $("close").addEventListener("click", closeLead);
+$("fold").addEventListener("click", foldDeliveries);
 $("feed-scroll").addEventListener("scroll", showFresh, { passive: true });
 $("fresh").addEventListener("click", () => {
   $("feed-scroll").scrollTo({ top: 0 });

@@ -244,6 +244,21 @@ export function detail({ summary, card: newest, timeline: entries }) {
   ].filter(Boolean);
 }
 
+const stateWords = { delivered: "delivered", waiting: "tried again", held: "held: the sink is shut", given_up: "given up" };
+
+/** One alert on its way to one sink. */
+export function deliveryRow(delivery) {
+  const next = delivery.state === "waiting" && delivery.next ? [" at ", clockTime(delivery.next)] : [];
+  const lead = delivery.lead ? [said(delivery.lead), el("small", {}, delivery.rule)] : [delivery.alert];
+  return el("tr", { class: `delivery ${delivery.state}`, title: `alert ${delivery.alert}` },
+    el("td", {}, clockTime(delivery.time)),
+    el("td", {}, el("b", {}, delivery.sink)),
+    el("td", {}, ...lead),
+    el("td", { class: "state" }, stateWords[delivery.state] ?? delivery.state, ...next),
+    el("td", { class: "tries" }, format(delivery.attempts)),
+    el("td", { class: "reason" }, said(delivery.detail)));
+}
+
 /** Totals and sinks, for the foot of the list. */
 export function numbers(counters, sinks) {
   const outcomes = Object.entries(counters.events).filter(([, count]) => count > 0);

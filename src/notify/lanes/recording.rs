@@ -60,7 +60,7 @@ impl<R> Lanes<R> {
     /// Notes that the last batch is safe, for these of its partitions; gives the deliveries that it ended. The others have
     /// another owner by now, who knows nothing of it: what they carry stays as it is until they are forgotten.
     pub fn written(&mut self, partitions: &[Partition]) -> Vec<(Ticket, Ending)> {
-        let mut ended = Vec::new();
+        let (mut ended, mut early) = (Vec::new(), Vec::new());
         for (ticket, fate) in self.writing.take().unwrap_or_default() {
             let own = self.partitions.get_mut(&ticket.partition);
             let ours = |own: &&mut Lane<R>| own.epoch == ticket.epoch && partitions.contains(&ticket.partition);
@@ -82,9 +82,14 @@ impl<R> Lanes<R> {
                     give_place(&mut self.taken, &mut item);
                     self.books.ended(ending, item.held == Held::Ledger);
                     ended.push((ticket, ending));
+                    let wish = own.take_early(ticket.offset).filter(|_| ending != Ending::Delivered);
+                    early.extend(wish.map(|kept| (ticket.partition, kept)));
                     next.into_iter().for_each(|head| self.wake((ticket.partition, head)));
                 }
             }
+        }
+        for (partition, kept) in early {
+            self.redrive(partition, kept);
         }
         ended
     }
