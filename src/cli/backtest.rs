@@ -35,9 +35,7 @@ pub struct Options {
 }
 
 fn key_field(text: &str) -> Result<FieldPath, String> {
-    let key = matches!(text, "user_id" | "email" | "anonymous_id" | "group_id");
-    let path = key.then(|| FieldPath::parse(text)).flatten();
-    path.ok_or_else(|| "must be user_id, email, anonymous_id or group_id".to_owned())
+    FieldPath::parse(text).ok_or_else(|| "must be a field such as user_id, email or traits.id".to_owned())
 }
 
 /// Runs it and answers with the exit code.

@@ -149,6 +149,7 @@ enum StateCommand {
     #[command(after_help = "Example:  hotlead state erase u1 --config hotlead.yaml")]
     Erase {
         /// The lead's key
+        #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
         lead: String,
         #[command(flatten)]
         config: Config,

@@ -10,7 +10,7 @@ use rdkafka::Message;
 
 use super::{exit, files, say};
 use crate::codec::state::{self, NamesId, StateRecord};
-use crate::config::settings::Settings;
+use crate::config::settings::{Settings, Topics};
 use crate::core::ids::Partition;
 use crate::core::names::Names;
 use crate::core::plain::plain;
@@ -70,7 +70,7 @@ pub fn erase(config: &Path, lead: &str) -> u8 {
 }
 
 fn erased(settings: &Settings, lead: &str, known: &[Partition]) -> String {
-    let (alerts, events) = (&settings.topics.alerts, &settings.topics.events);
+    let Topics { alerts, events, dead_letter, feedback, state, .. } = &settings.topics;
     let places: Vec<String> = known.iter().map(|partition| format!("{events}/{partition}")).collect();
     let mut text = match &places[..] {
         [_, ..] => format!("{lead:?} is being erased by whoever owns {}\n", places.join(" and ")),
@@ -79,7 +79,9 @@ fn erased(settings: &Settings, lead: &str, known: &[Partition]) -> String {
     let _ = writeln!(
         text,
         "what hotlead cannot remove: alerts about this lead on {alerts} until they expire (7 days unless the topic says \
-         otherwise), its events on {events}, and messages already sent to Slack and webhooks"
+         otherwise), those that wait in a sink's ledger or were given up ({dead_letter}, 30 days), this wish with the \
+         lead's key ({feedback}, 30 days), older state on {state} until the brokers compact it, its events on {events}, \
+         and messages already sent to Slack and webhooks"
     );
     let _ = writeln!(text, "an event of this lead that comes later starts its state anew");
     text
@@ -246,7 +248,7 @@ fn broken(fault: &io::Error) -> u8 {
 
 /// A lead's state for people.
 fn text(stored: &Stored) -> String {
-    let mut text = format!("{}  last event {}\n", stored.lead, stored.time);
+    let mut text = format!("{}  last event {}\n", plain(&stored.lead), stored.time);
     let mut line = |what: &str, name: &str, rest: String| {
         let _ = writeln!(text, "  {what:<11} {:<28} {}", plain(name), plain(&rest));
     };

@@ -92,7 +92,7 @@ pub struct Delivery {
 pub(super) struct News {
     /// Grows by one from message to message.
     pub(super) id: u64,
-    /// What kind of message: `alert` or `tick`.
+    /// What kind of message: `alert`, `tick` or `erased`.
     pub(super) event: &'static str,
     /// JSON.
     pub(super) data: Arc<str>,
@@ -106,12 +106,21 @@ pub struct View {
     seen_since_tick: AtomicU32,
 }
 
+/// An alert as pages show it.
+#[derive(Debug)]
+struct Card {
+    id: AlertId,
+    /// Whom it is about.
+    lead: Box<str>,
+    json: Arc<RawValue>,
+}
+
 #[derive(Debug, Default)]
 struct State {
     /// Id of the newest message.
     news_id: u64,
     /// Newest last.
-    cards: VecDeque<(AlertId, Arc<RawValue>)>,
+    cards: VecDeque<Card>,
     leads: HashMap<Box<str>, LeadView>,
     hot_changed: bool,
     counters: Counters,
@@ -150,23 +159,23 @@ impl View {
     /// a repeat and shown once.
     pub fn alert(&self, alert: &Alert, delay: Option<Duration>) {
         #[derive(Serialize)]
-        struct Card<'a> {
+        struct Shown<'a> {
             alert: &'a Alert,
             #[serde(skip_serializing_if = "Option::is_none")]
             delay_ms: Option<f64>,
         }
         let delay_ms = delay.map(|delay| (delay.as_secs_f64() * 10_000.0).round() / 10.0);
         let card: Arc<RawValue> =
-            to_raw_value(&Card { alert, delay_ms }).expect("an alert has only texts and finite numbers").into();
+            to_raw_value(&Shown { alert, delay_ms }).expect("an alert has only texts and finite numbers").into();
 
         let mut state = self.lock();
-        if state.cards.iter().any(|(id, _)| *id == alert.id) {
+        if state.cards.iter().any(|card| card.id == alert.id) {
             return;
         }
         if state.cards.len() == MAX_CARDS {
             state.cards.pop_front();
         }
-        state.cards.push_back((alert.id, card.clone()));
+        state.cards.push_back(Card { id: alert.id, lead: alert.lead.key.as_str().into(), json: card.clone() });
         state.newest = state.newest.max(alert.time);
         state.lead(&alert.lead.key).alert(alert, card.clone());
         state.hot_changed = true;
@@ -192,6 +201,19 @@ impl View {
         if lead.summary.score.is_some() {
             state.hot_changed = true;
         }
+    }
+
+    /// Removes all that is known of a lead, on open pages too.
+    pub fn erase(&self, lead: &str) {
+        let mut state = self.lock();
+        let State { cards, leads, deliveries, .. } = &mut *state;
+        let gone: Vec<String> =
+            cards.iter().filter(|card| *card.lead == *lead).map(|card| card.id.to_string()).collect();
+        cards.retain(|card| *card.lead != *lead);
+        deliveries.retain(|delivery| !gone.contains(&delivery.alert));
+        leads.remove(lead);
+        // Pages ask for everything again: what they have to remove, nobody says once more.
+        self.tell(&mut state, "erased", "{}".into());
     }
 
     /// The newest totals.
@@ -267,7 +289,7 @@ impl View {
         let snapshot = Snapshot {
             about,
             numbers: state.numbers(),
-            cards: state.cards.iter().rev().map(|(_, card)| &**card).collect(),
+            cards: state.cards.iter().rev().map(|card| &*card.json).collect(),
             hottest: state.hottest(),
             deliveries: state.deliveries(),
         };

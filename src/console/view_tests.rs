@@ -33,6 +33,21 @@ fn detail(view: &View, key: &str) -> Value {
 }
 
 #[test]
+fn nothing_is_left_of_a_lead_that_is_erased() {
+    let view = View::new();
+    for (number, lead) in [(1, "u1"), (2, "u2")] {
+        view.alert(&alert(number, lead, 10.0, 0), None);
+        view.delivery(delivery(number as usize, &format!("sink-of-{lead}"), 1, "delivered"));
+    }
+    let (_, mut news) = view.snapshot(&());
+    view.erase("u1");
+    assert_eq!(news.try_recv().expect("pages are told").event, "erased");
+    let left = snapshot(&view).to_string();
+    assert!(!left.contains("u1") && left.contains("u2"), "{left}");
+    assert!(view.lead("u1").is_none() && view.lead("u2").is_some());
+}
+
+#[test]
 fn cards_are_the_newest_and_a_repeat_shows_once() {
     let view = View::new();
     for number in 0..(MAX_CARDS as u128 + 5) {

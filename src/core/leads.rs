@@ -273,13 +273,15 @@ impl Leads {
     }
 
     /// Keys and bytes of what is staged; no bytes for a lead that is to be gone.
+    #[cfg(test)]
     pub fn staged(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.staged
             .iter()
             .map(|Staged { place, range }| (self.entries[*place as usize].key(), &self.bytes[range.clone()]))
     }
 
-    /// As [`Self::staged`], each written again as the changelog has it. Works with the buffers given.
+    /// The key and the bytes, as the changelog has them, of each lead that is staged; no bytes for one that is to be gone.
+    /// Works with the buffers given.
     pub fn each_record(
         &self,
         (scratch, unpacked, record): (&mut snapshot::compact::Scratch, &mut Lead, &mut Vec<u8>),

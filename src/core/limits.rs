@@ -10,6 +10,10 @@ pub const MAX_RING: usize = 1024;
 /// 16 bits, and those of counts that the file had once are carried along.
 pub const MAX_REMEMBERED: i64 = 20_000;
 
+/// Times that a lead remembers for counts which the file in force does not have: as many as for those that it has, so that
+/// all of them still have numbers of 16 bits.
+pub const MAX_CARRIED: usize = MAX_REMEMBERED as usize;
+
 /// Ids of the events applied last that a lead remembers besides those of its rings (design.md 3): retries of a producer
 /// come within a few events.
 pub const RECENT_IDS: usize = 16;

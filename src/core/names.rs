@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::labels;
 use super::lead::{Lead, Number, Ring};
+use super::limits::MAX_CARRIED;
 use super::rule::{Condition, RuleSet};
 use super::spec::FilterSpec;
 use super::time::Span;
@@ -125,6 +126,8 @@ pub struct Translation {
     shared: Vec<Shared>,
     /// Rules of ours with counts that the stored states do not have, and how long those are blind.
     blind: Vec<(u16, Span)>,
+    /// Counts of the rules in force: numbers from here on are carried along.
+    own_counts: usize,
 }
 
 /// A count of ours: the newest events of all these, by their old numbers, are its own.
@@ -173,6 +176,7 @@ impl Translation {
             rules: places(&from.rules, &names.rules, String::eq),
             shared,
             blind: blind(&from, names, rules),
+            own_counts: rules.counts.len(),
             from,
         }
     }
@@ -275,6 +279,13 @@ impl Translation {
             }
         }
         rings.sort_unstable_by_key(|(count, _)| *count);
+        // What no rule counts any more is carried along, but not without end.
+        let mut carried = 0;
+        rings.retain(|(count, events)| {
+            let own = usize::from(*count) < self.own_counts;
+            carried += if own { 0 } else { events.len() };
+            own || carried <= MAX_CARRIED
+        });
         lead.rings.clear();
         lead.refs.clear();
         for (count, events) in rings {

@@ -27,7 +27,7 @@ pub fn round(points: f64) -> Tenths {
     Tenths(millionths.saturating_add(away) / 100_000)
 }
 
-/// Points of one group with one half-life: a sum as of a moment, faded from there.
+/// Points that one entry has earned: a sum as of a moment, faded from there.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sum {
     /// The points at `at`.

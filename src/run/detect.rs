@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::codec::{Decoder, Record};
 use crate::config::settings::Settings;
 use crate::console::View;
-use crate::core::engine::{Input, Outputs};
+use crate::core::engine::{Input, Outcome, Outputs};
 use crate::core::limits::MAX_SENT_RECORD;
 use crate::core::rule::RuleSet;
 use crate::core::time::Timestamp;
@@ -46,9 +46,11 @@ impl Detector {
         }
     }
 
-    /// Forgets a lead.
-    pub(super) fn erase(&mut self, lead: &str, lane: &mut Lane) {
+    /// Forgets a lead; answers whether it was known.
+    pub(super) fn erase(&mut self, lead: &str, lane: &mut Lane) -> bool {
         lane.engine.step(Input::Erase { lead }, &mut self.outputs);
+        self.view.iter().for_each(|view| view.erase(lead));
+        self.outputs.outcome == Outcome::Applied
     }
 
     /// Takes one record in. Nothing of it is visible before the round is committed.

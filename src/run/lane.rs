@@ -27,6 +27,8 @@ pub(super) struct Lane {
     feedback: Option<NextOffset>,
     /// As of the last commit.
     feedback_committed: Option<NextOffset>,
+    /// The offset of the feedback is to be committed although nothing was heard.
+    renews_feedback: bool,
 }
 
 /// The state of a partition as of a commit.
@@ -60,6 +62,7 @@ impl Lane {
             fresh: matches!(begin, Resolution::Fresh(_)),
             feedback: None,
             feedback_committed: None,
+            renews_feedback: false,
         }
     }
 
@@ -94,6 +97,7 @@ impl Lane {
     pub(super) fn heard_up_to(&mut self, offset: Option<Offset>) {
         self.feedback = offset.map(|offset| Offset(offset.0 - 1).next());
         self.feedback_committed = self.feedback;
+        self.renews_feedback = true;
     }
 
     /// The coordinates of a record of this partition.
@@ -115,7 +119,7 @@ impl Lane {
     }
 
     fn has_heard(&self) -> bool {
-        self.feedback != self.feedback_committed
+        self.feedback != self.feedback_committed || self.renews_feedback && self.feedback.is_some()
     }
 }
 
@@ -176,6 +180,11 @@ impl Lanes {
         heard.filter_map(|(partition, lane)| Some((partition, lane.feedback?)))
     }
 
+    /// Has the offsets of the feedback committed anew, so that Kafka does not forget them.
+    pub(super) fn renew_feedback(&mut self) {
+        self.by_partition.values_mut().for_each(|lane| lane.renews_feedback = true);
+    }
+
     /// What was heard and not committed will be heard again: from where, `None` if nothing ever was committed here.
     pub(super) fn unheard(&self) -> Vec<(Partition, Option<Offset>)> {
         let heard = self.iter().filter(|(_, lane)| lane.has_heard());
@@ -196,10 +205,11 @@ impl Lanes {
     /// The round is on the topics.
     pub(super) fn commit(&mut self) {
         for lane in self.by_partition.values_mut() {
-            lane.engine.commit();
             lane.names.written |= lane.has_moved();
+            lane.engine.commit();
             lane.committed = lane.next;
             lane.feedback_committed = lane.feedback;
+            lane.renews_feedback = false;
             lane.fresh = false;
         }
     }
@@ -249,6 +259,22 @@ mod tests {
         lanes.get_mut(Partition(3)).expect("open").done(Offset(15));
         assert_eq!(lanes.roll_back(), [(Partition(3), Offset(15))], "read again from the commit");
         assert_eq!(offsets(&lanes), []);
+    }
+
+    /// Goal: Kafka must not forget up to where the feedback was heard. Method: it is committed when a partition begins,
+    /// and whenever it is to be renewed, though nothing new was heard.
+    #[test]
+    fn the_offsets_of_the_feedback_are_renewed() {
+        let mut lanes = lanes(Resolution::Committed(Offset(10)));
+        let heard = |lanes: &Lanes| lanes.feedback_offsets().map(|(_, next)| next.get()).collect::<Vec<_>>();
+        lanes.renew_feedback();
+        assert!(heard(&lanes).is_empty(), "nothing ever was heard here");
+        lanes.get_mut(Partition(3)).expect("open").heard_up_to(Some(Offset(7)));
+        assert_eq!((heard(&lanes), lanes.have_moved()), (vec![7], true), "at the beginning");
+        lanes.commit();
+        assert_eq!((heard(&lanes), lanes.have_moved()), (vec![], false));
+        lanes.renew_feedback();
+        assert_eq!(heard(&lanes), [7]);
     }
 
     #[test]

@@ -37,6 +37,10 @@ use handover::Handover;
 /// Between two questions whether the brokers still answer.
 const WATCH: Duration = Duration::from_secs(5);
 
+/// So many answers in a row that the changelog is not there are believed: a broker that has just started may not know of
+/// all topics yet.
+const BELIEVED: u32 = 3;
+
 /// A process that was told to stop waits so long for brokers that do not answer.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -290,10 +294,11 @@ fn join(worker: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {
 /// Keeps readiness up to date until the service ends, and tells when it is ready for the first time.
 ///
 /// # Errors
-/// The events topic has another number of partitions now: state would not be found.
+/// The events topic has another number of partitions now, or the changelog is gone: state would not be found.
 fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunError>>]) -> Result<(), RunError> {
     let mut asked = Instant::now();
     let mut told = false;
+    let mut missed = 0;
     while !shared.hooks.stop.is_told() && !workers.iter().any(JoinHandle::is_finished) {
         if asked.elapsed() >= WATCH {
             let topics = &shared.settings.topics;
@@ -303,6 +308,15 @@ fn watch(shared: &Shared, probe: &Probe, workers: &[JoinHandle<Result<(), RunErr
             {
                 shared.hooks.stop.stop();
                 return Err(startup::other_partitions(&shared.settings, now, &topics.state, shared.known.partitions));
+            }
+            let state = match shared.hooks.mode {
+                Mode::Transactional => probe.partitions(&topics.state, Right::Read, WATCH),
+                Mode::Plain => Ok(Some(0)),
+            };
+            missed = if matches!(state, Ok(None)) { missed + 1 } else { 0 };
+            if missed == BELIEVED {
+                shared.hooks.stop.stop();
+                return Err(startup::changelog_deleted(&shared.settings));
             }
             let connected = answer.is_ok();
             if shared.hooks.readiness.set_connected(connected) != connected {

@@ -13,6 +13,7 @@ use crate::core::names::{FreshCount, Translation};
 use crate::core::rule::RuleSet;
 use crate::core::time::{Day, Timestamp};
 use crate::source::{ChangelogReader, Message, Polled, Resolution, SourceError, progress};
+use crate::telemetry::Metrics;
 use crate::telemetry::broker_log::BrokerLog;
 use crate::telemetry::events::{CountBegun, Restored, Restoring};
 
@@ -30,6 +31,7 @@ pub(super) struct Restore {
     told: Instant,
     /// Counts that start anew and were told: once is enough for all partitions.
     begun: BTreeSet<FreshCount>,
+    metrics: Metrics,
 }
 
 struct Part {
@@ -52,10 +54,17 @@ pub(super) struct Done {
 }
 
 impl Restore {
-    pub(super) fn new(settings: &Settings, log: &BrokerLog) -> Result<Self, SourceError> {
+    pub(super) fn new(settings: &Settings, log: &BrokerLog, metrics: &Metrics) -> Result<Self, SourceError> {
         let topic = settings.topics.state.clone();
         let reader = ChangelogReader::new(&settings.kafka, &topic, log)?;
-        Ok(Self { reader, topic, parts: BTreeMap::new(), told: Instant::now(), begun: BTreeSet::new() })
+        Ok(Self {
+            reader,
+            topic,
+            parts: BTreeMap::new(),
+            told: Instant::now(),
+            begun: BTreeSet::new(),
+            metrics: metrics.clone(),
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -90,6 +99,7 @@ impl Restore {
     pub(super) fn drop(&mut self, partitions: &[Partition]) -> Result<(), SourceError> {
         for partition in partitions {
             if self.parts.remove(partition).is_some() {
+                self.metrics.set_restore_left(*partition, None);
                 self.reader.end(*partition)?;
             }
         }
@@ -130,6 +140,7 @@ impl Restore {
             let Some(Part { begin, engine, translations, records, started, .. }) = self.parts.remove(&partition) else {
                 continue;
             };
+            self.metrics.set_restore_left(partition, None);
             let named = translations.contains_key(&state::names(engine.names()).0);
             if !translations.is_empty() {
                 for count in Translation::fresh(translations.values(), engine.rules()) {
@@ -146,6 +157,9 @@ impl Restore {
     }
 
     fn tell(&mut self) {
+        for partition in self.parts.keys() {
+            self.metrics.set_restore_left(*partition, Some(self.reader.left(*partition)));
+        }
         if self.told.elapsed() < TELL {
             return;
         }
@@ -177,6 +191,17 @@ impl Part {
         self.records += 1;
         Ok(())
     }
+}
+
+/// What to do when a group that knows no offsets has state.
+pub(super) fn group_is_gone(settings: &Settings, partition: Partition, leads: usize) -> RunError {
+    let (state, events, group) = (&settings.topics.state, &settings.topics.events, &settings.group);
+    RunError::Unreachable(format!(
+        "group {group} has no committed offsets, but {state}/{partition} has the state of {leads} leads: the offsets \
+         expired, or the group was deleted. Where to go on in {events} is yours to say: set the group's offsets to where \
+         it stopped (kafka-consumer-groups.sh --group {group} --topic {events} --reset-offsets … --execute), or delete \
+         {state} to let every lead start anew"
+    ))
 }
 
 /// What to do when a group that has read records has no state.

@@ -115,6 +115,15 @@ fn create_topics(settings: &Settings, missing: Vec<TopicSpec>) -> Result<(), Tro
     }
 }
 
+/// What was written down of leads is gone, and what is in memory goes with this process.
+pub(super) fn changelog_deleted(settings: &Settings) -> RunError {
+    RunError::Unreachable(format!(
+        "topic {} was deleted while group {} runs: the state of its leads was deleted. Bring the topic back, or let every \
+         lead start anew: hotlead run --fresh-state",
+        settings.topics.state, settings.group
+    ))
+}
+
 /// State lies in the partition numbers of the events; with another count leads are found elsewhere.
 pub(super) fn other_partitions(settings: &Settings, partitions: i32, topic: &str, count: i32) -> RunError {
     RunError::Unreachable(format!(

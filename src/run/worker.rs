@@ -32,6 +32,10 @@ const IDLE_MS: i32 = 20;
 /// Between two updates of lag and leads.
 const OBSERVE: Duration = Duration::from_secs(1);
 
+/// Kafka forgets the offsets of a topic that its group does not subscribe to, even of a live group
+/// (`offsets.retention.minutes`, a week): then old feedback would be heard again.
+const RENEW: Duration = Duration::from_secs(3600);
+
 /// After an abort: doubled up to 32 times that.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -67,10 +71,21 @@ struct Worker {
     aborts: u32,
     /// Partitions to be read from elsewhere; until they are, nothing is read.
     reposition: Vec<(Partition, Offset)>,
+    unresolved: Option<Unresolved>,
+    asked: Instant,
+    /// When the offsets of the feedback were last committed anew.
+    renewed: Instant,
     restoring: Restore,
     changelog: Changelog,
     /// `None` where there is no such topic: in the demo.
     feedback: Option<FeedbackReader>,
+}
+
+/// Partitions that the group gave us, none at all being an answer too, whose committed offsets are not known yet.
+struct Unresolved {
+    partitions: Vec<Partition>,
+    /// The group has our answer, so that the partitions that we have go on.
+    held: bool,
 }
 
 /// Works until the service is told to stop, then commits the last round and leaves.
@@ -116,7 +131,10 @@ impl Worker {
             observed: now,
             aborts: 0,
             reposition: Vec::new(),
-            restoring: Restore::new(settings, &shared.log)
+            unresolved: None,
+            asked: now,
+            renewed: now,
+            restoring: Restore::new(settings, &shared.log, &shared.hooks.metrics)
                 .map_err(|error| RunError::of_source(error, &settings.instance))?,
             changelog: Changelog::default(),
             feedback: match shared.hooks.mode {
@@ -138,6 +156,7 @@ impl Worker {
             if !self.move_back()? {
                 continue;
             }
+            self.resolve()?;
             self.restore()?;
             self.consume()?;
             self.listen();
@@ -199,8 +218,9 @@ impl Worker {
             match codec::feedback::read(value.as_deref()) {
                 Ok(Feedback::Redriven { .. }) => {}
                 Ok(Feedback::Erase { lead }) => {
-                    self.detector.erase(&lead, lane);
-                    Erased { partition, lead: &lead }.tell();
+                    if self.detector.erase(&lead, lane) {
+                        Erased { partition, lead: &lead }.tell();
+                    }
                 }
                 Err(fault) => {
                     let topic = &self.shared.settings.topics.feedback;
@@ -337,7 +357,7 @@ impl Worker {
 
     fn apply(&mut self, change: Change) -> Result<(), RunError> {
         match change {
-            Change::Assigned(partitions) => self.accept(&partitions),
+            Change::Assigned(partitions) => self.accept(partitions),
             Change::Revoked { partitions, lost } => {
                 if lost {
                     // Others may own them: what we did not commit, they do.
@@ -355,13 +375,18 @@ impl Worker {
         self.observed = now;
         self.outbox.serve();
         self.shared.handover.clear_old(now);
+        if now.duration_since(self.renewed) >= RENEW {
+            self.renewed = now;
+            self.lanes.renew_feedback();
+        }
         let metrics = &self.shared.hooks.metrics;
         for (partition, lane) in self.lanes.iter_mut() {
             self.member.forward(partition);
             if let Some(end) = self.member.known_end(partition) {
                 let behind = (end.0 - lane.next().0).max(0);
                 metrics.set_lag(&self.shared.settings.topics.events, partition, behind);
-                if behind == 0 {
+                // An end before our place is one that was known when the partition was ours before.
+                if end == lane.next() {
                     let silent = lane.engine.forget_silent(Timestamp::from_millis(now_ms()));
                     self.round.forget(Forgotten { surplus: 0, silent });
                 }

@@ -28,6 +28,9 @@ use crate::telemetry::broker_log::BrokerLog;
 /// How long one question to the brokers may take.
 const ASK: Duration = Duration::from_secs(10);
 
+/// How long the question for committed offsets may take: the partitions that we have already wait meanwhile.
+const ASK_OFFSETS: Duration = Duration::from_millis(250);
+
 /// What the group wants of this member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -199,6 +202,18 @@ impl Member {
         self.consumer.incremental_assign(&list).map_err(|e| broken(&e))
     }
 
+    /// Accepts partitions of which nobody knows yet from where they are to be read: nothing is fetched. Without an answer
+    /// to the group the partitions that we have would wait as well.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn hold(&self, partitions: &[Partition]) -> Result<(), SourceError> {
+        let mut list = self.plain_list(partitions);
+        list.set_all_offsets(RdOffset::End).map_err(|e| broken(&e))?;
+        self.consumer.incremental_assign(&list).map_err(|e| broken(&e))?;
+        self.pause(partitions)
+    }
+
     /// Sends what is fetched of a partition to our own queue. An assignment that has just ended may undo this a moment
     /// after the next one began, and then nobody would read the partition: so it is to be said again now and then,
     /// which brings what has gathered meanwhile.
@@ -233,7 +248,7 @@ impl Member {
     /// Reads partitions again from these offsets; what was fetched of them is dropped.
     ///
     /// # Errors
-    /// [`SourceError::Away`] names the first partition that could not be moved, as one that is being revoked.
+    /// [`SourceError::Away`]: a partition could not be moved, as one that is being revoked.
     pub fn seek(&self, partitions: &[(Partition, Offset)]) -> Result<(), SourceError> {
         if partitions.is_empty() {
             return Ok(());
@@ -246,7 +261,8 @@ impl Member {
         }
     }
 
-    /// Committed offsets of partitions; `None` where there is none.
+    /// Committed offsets of partitions; `None` where there is none. As long as a transaction that moves them is open
+    /// nobody knows them, so the answer is to be awaited a little and asked for again, with other work in between.
     ///
     /// # Errors
     /// [`SourceError::Away`]: ask again.
@@ -267,7 +283,7 @@ impl Member {
         for partition in partitions {
             list.add_partition(topic, partition.0);
         }
-        let list = self.consumer.committed_offsets(list, ASK).map_err(|e| away(&e))?;
+        let list = self.consumer.committed_offsets(list, ASK_OFFSETS).map_err(|e| away(&e))?;
         list.elements()
             .iter()
             .map(|element| {

@@ -59,6 +59,7 @@ struct Inner {
     restore: Histogram,
     leads: Gauges,
     lag: Gauges,
+    restore_left: Gauges,
     notices: Counters,
     sink_troubles: Gauges,
     heartbeat_age: Ages,
@@ -102,7 +103,7 @@ impl Metrics {
             deliveries_parked: Gauges::default(), deliveries_consumed: Counters::default(),
             deliveries_handed_back: Counters::default(),
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
-            leads: Gauges::default(), lag: Gauges::default(), forgotten: Counter::default(),
+            leads: Gauges::default(), lag: Gauges::default(), restore_left: Gauges::default(), forgotten: Counter::default(),
             freed: Counter::default(),
             notices: Counters::default(), sink_troubles: Gauges::default(), heartbeat_age: Ages::default(),
             heartbeats: Mutex::default(),
@@ -130,6 +131,7 @@ impl Metrics {
         r.register("commit_seconds", "One commit round, from begin to committed", inner.commit.clone());
         r.register("restore_seconds", "Restoring the state of one partition", inner.restore.clone());
         r.register("leads", "Leads with state, by partition of the events topic", inner.leads.clone());
+        r.register("restore_left", "Records of the changelog that are still to be read before a partition goes on", inner.restore_left.clone());
         r.register("consumer_lag", "Log end offset less the next offset to read", inner.lag.clone());
         r.register("notices", "Notices to the ops topic, by sink (empty: about none) and type", inner.notices.clone());
         r.register("sink_trouble", "1 while a sink is failing, blocked or disabled, else 0", inner.sink_troubles.clone());
@@ -266,6 +268,15 @@ impl Metrics {
     /// Records of a partition that are not read yet.
     pub fn set_lag(&self, topic: &str, partition: Partition, records: i64) {
         self.0.lag.get_or_create(&lag_labels(topic, partition)).set(records);
+    }
+
+    /// Records of the changelog that a partition being restored has still to read; `None` once it is not.
+    pub fn set_restore_left(&self, partition: Partition, records: Option<i64>) {
+        let labels = vec![("partition", partition.to_string())];
+        match records {
+            Some(records) => drop(self.0.restore_left.get_or_create(&labels).set(records)),
+            None => drop(self.0.restore_left.remove(&labels)),
+        }
     }
 
     /// A partition is no longer ours: what we know of it is out of date.

@@ -6,6 +6,7 @@ mod program;
 mod rights;
 mod running;
 mod state;
+mod takeover;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -27,6 +27,7 @@ function connect() {
   listen("snapshot", showSnapshot);
   listen("alert", showAlert);
   listen("tick", showTick);
+  listen("erased", connect);
   source.onerror = reconnectLater;
 }
 

@@ -44,13 +44,8 @@ impl Engine {
         self.leads.stage();
     }
 
-    /// The key and the state of each lead that the next [`Self::commit`] makes permanent; no state at all for one that
-    /// was erased. The numbers in it mean what [`Self::names`] says.
-    pub fn staged(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.leads.staged()
-    }
-
-    /// As [`Self::staged`], as the changelog has it: in [`Form::Compact`].
+    /// The key and the state, in [`Form::Compact`], of each lead that the next [`Self::commit`] makes permanent; no state at
+    /// all for one that is forgotten. The numbers in it mean what [`Self::names`] says.
     pub fn each_record(&mut self, each: impl FnMut(&[u8], &[u8])) {
         let Scratch { compact, lead, state, .. } = &mut self.scratch;
         self.leads.each_record((compact, lead, state), each);

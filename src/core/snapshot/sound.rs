@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::super::lead::Lead;
-use super::super::limits::MAX_LEAD_KEY;
+use super::super::limits::{MAX_LEAD_KEY, MAX_REMEMBERED, RECENT_IDS};
 use super::super::time::Timestamp;
 use super::{Broken, Form, compact, read};
 
-/// Members of one list; the engine adds to them, and a number of 16 bits has to be enough.
-const MOST: usize = 60_000;
+/// Members of one list: numbers of 16 bits have to be enough for what the engine adds to them.
+const MOST: usize = u16::MAX as usize - MAX_REMEMBERED as usize - RECENT_IDS - 1;
 
 /// Reads bytes of either form, and lets in only what the engine could have written for this key.
 pub(in crate::core) fn admit(

@@ -3,23 +3,53 @@
 use super::*;
 
 impl Worker {
-    pub(super) fn accept(&mut self, partitions: &[Partition]) -> Result<(), RunError> {
+    /// Takes note of what the group gave us. It waits for our answer, and nobody else gets these partitions meanwhile.
+    pub(super) fn accept(&mut self, partitions: Vec<Partition>) -> Result<(), RunError> {
+        if !partitions.is_empty() {
+            self.shared.hooks.readiness.worker_lost(self.number);
+        }
+        self.unresolved = Some(Unresolved { partitions, held: false });
+        self.begin()
+    }
+
+    /// Asks again for offsets that were not known a moment ago: a former owner's transaction was open. That may take as
+    /// long as the broker leaves a dead owner's transaction open, and our other partitions go on meanwhile.
+    pub(super) fn resolve(&mut self) -> Result<(), RunError> {
+        if self.asked.elapsed() < BACKOFF { Ok(()) } else { self.begin() }
+    }
+
+    /// Begins the partitions that the group gave us, if their committed offsets are known.
+    fn begin(&mut self) -> Result<(), RunError> {
+        let Some(Unresolved { partitions, held }) = &mut self.unresolved else { return Ok(()) };
         let (start, known) = (self.shared.settings.start, self.shared.known);
-        let begins = loop {
-            match self.member.resolve(partitions, start, known, now_ms()) {
-                Ok(begins) => break begins,
-                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
-                // The broker log has the reason.
-                Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
-                Err(error) => return Err(self.source(error)),
-            }
+        let resolved = self.member.resolve(partitions, start, known, now_ms());
+        let heard = |partitions: &[Partition]| match &self.feedback {
+            Some(_) => self.member.committed_of(&self.shared.settings.topics.feedback, partitions),
+            None => Ok(Vec::new()),
         };
+        let resolved = resolved.and_then(|begins| Ok((begins, heard(partitions)?)));
+        self.asked = Instant::now();
+        let (begins, heard) = match resolved {
+            Ok(resolved) => resolved,
+            // The broker log has the reason.
+            Err(SourceError::Away(_)) => {
+                let answer = if *held { Ok(()) } else { self.member.hold(partitions) };
+                *held = true;
+                return answer.map_err(|error| self.source(error));
+            }
+            Err(error) => return Err(self.source(error)),
+        };
+        let (partitions, held) = (std::mem::take(partitions), *held);
+        self.unresolved = None;
         let positions: Vec<_> = begins.iter().map(|(partition, begin)| (*partition, begin.offset())).collect();
-        self.member.assign(&positions).map_err(|e| self.source(e))?;
+        if held {
+            self.restart(&positions)?;
+        } else {
+            self.member.assign(&positions).map_err(|e| self.source(e))?;
+        }
         // Nothing is fetched before its state is there.
-        self.member.pause(partitions).map_err(|e| self.source(e))?;
+        self.member.pause(&partitions).map_err(|e| self.source(e))?;
         Assigned { worker: self.number, partitions: &positions }.tell();
-        let heard = self.heard(partitions)?;
         for begin in begins {
             let heard = heard.iter().find(|(partition, _)| *partition == begin.0).and_then(|(_, offset)| *offset);
             match self.state_at_hand(begin, heard) {
@@ -28,8 +58,7 @@ impl Worker {
             }
         }
         self.observe(Instant::now());
-        self.settle();
-        Ok(())
+        self.settle()
     }
 
     /// Begins a partition with its state: its records are fetched, and what was said about its leads since.
@@ -40,7 +69,7 @@ impl Worker {
         if self.feedback.is_none() {
             return Ok(());
         }
-        let committed = self.heard(&[partition])?;
+        let committed = self.heard(partition)?;
         for (partition, heard) in &committed {
             if let Some(lane) = self.lanes.get_mut(*partition) {
                 lane.heard_up_to(*heard);
@@ -49,13 +78,10 @@ impl Worker {
         self.listen_from(&committed)
     }
 
-    /// Up to where the feedback of partitions was heard, as the group knows it; nothing when told to stop.
-    fn heard(&self, partitions: &[Partition]) -> Result<Vec<(Partition, Option<Offset>)>, RunError> {
-        if self.feedback.is_none() || partitions.is_empty() {
-            return Ok(Vec::new());
-        }
+    /// Up to where the feedback of a partition of ours was heard, as the group knows it; nothing when told to stop.
+    fn heard(&self, partition: Partition) -> Result<Vec<(Partition, Option<Offset>)>, RunError> {
         loop {
-            match self.member.committed_of(&self.shared.settings.topics.feedback, partitions) {
+            match self.member.committed_of(&self.shared.settings.topics.feedback, &[partition]) {
                 Ok(committed) => return Ok(committed),
                 Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(Vec::new()),
                 Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
@@ -104,25 +130,39 @@ impl Worker {
         if self.restoring.is_empty() {
             return Ok(());
         }
-        for Done { partition, begin, engine, named, took } in self.restoring.look()? {
+        let done = self.restoring.look()?;
+        if done.is_empty() {
+            return Ok(());
+        }
+        for Done { partition, begin, engine, named, took } in done {
+            if self.shared.known.new_group && matches!(begin, Resolution::Fresh(_)) && engine.leads() > 0 {
+                return Err(restore::group_is_gone(&self.shared.settings, partition, engine.leads()));
+            }
             self.open_lane((partition, begin), Kept { engine, named })?;
             self.shared.hooks.metrics.restored_after(took.as_secs_f64());
         }
         self.observe(Instant::now());
-        self.settle();
+        self.settle()
+    }
+
+    /// Ready is who has partitions and their state, and has committed where it began: what comes from now on is missed by
+    /// no successor.
+    fn settle(&mut self) -> Result<(), RunError> {
+        if self.restoring.is_empty() && self.unresolved.is_none() {
+            if self.lanes.have_moved() {
+                self.commit()?;
+            }
+            self.shared.hooks.readiness.worker_has(self.number, self.lanes.iter().count());
+        } else {
+            self.shared.hooks.readiness.worker_lost(self.number);
+        }
         Ok(())
     }
 
-    /// Ready is who has partitions and their state.
-    fn settle(&mut self) {
-        let readiness = &self.shared.hooks.readiness;
-        match self.restoring.is_empty() {
-            true => readiness.worker_has(self.number, self.lanes.iter().count()),
-            false => readiness.worker_lost(self.number),
-        }
-    }
-
     pub(super) fn give_back(&mut self, partitions: &[Partition], lost: bool) -> Result<(), RunError> {
+        if let Some(unresolved) = &mut self.unresolved {
+            unresolved.partitions.retain(|partition| !partitions.contains(partition));
+        }
         self.lanes.close(partitions, &self.shared.handover);
         let paused: Vec<_> = self.restoring.partitions().filter(|partition| partitions.contains(partition)).collect();
         self.restoring.drop(&paused).map_err(|e| self.source(e))?;
@@ -135,10 +175,10 @@ impl Worker {
         self.member.unassign(partitions).map_err(|e| self.source(e))?;
         Revoked { worker: self.number, partitions, lost, topic: &self.shared.settings.topics.events }
             .tell(&self.shared.hooks.metrics);
-        match lost {
-            true => self.shared.hooks.readiness.worker_lost(self.number),
-            false => self.settle(),
+        if lost {
+            self.shared.hooks.readiness.worker_lost(self.number);
+            return Ok(());
         }
-        Ok(())
+        self.settle()
     }
 }

@@ -36,7 +36,8 @@ impl Worker {
                     // Fetching has ended for this partition, so it has to be assigned anew.
                     return self.restart(&[(partition, earliest)]);
                 }
-                Err(SourceError::Away(_)) if !self.shared.hooks.stop.is_told() => {}
+                Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(()),
+                Err(SourceError::Away(_)) => {}
                 Err(error) => return Err(self.source(error)),
             }
         }

@@ -95,7 +95,7 @@ fn read_events(
     rings.sort_unstable_by_key(|(event, count)| (*count, time(*event), *event));
     for (event, count) in rings.iter().copied() {
         match lead.rings.last_mut() {
-            Some(ring) if ring.count == count => ring.len += 1,
+            Some(ring) if ring.count == count => ring.len = ring.len.checked_add(1).ok_or(Broken)?,
             _ => lead.rings.push(Ring { count, len: 1, start: lead.refs.len() as u32 }),
         }
         lead.refs.push(event);
