@@ -31,7 +31,9 @@ impl Report {
     /// What must not be, a line each.
     pub fn breaches(&self) -> Vec<&'static str> {
         let of_dumps = self.dumps.as_ref().is_ok_and(Difference::is_none);
+        let compared = self.alerts.expected > 0 && self.dumps.as_ref().is_ok_and(|dumps| dumps.expected > 0);
         let held = [
+            (compared, "there were no alerts or no leads to compare"),
             (self.form.faults.fences == 0 || self.seen.fenced > 0, "nobody was fenced, although an id was taken"),
             (self.alerts.is_none(), "alerts are missing, extra or repeated"),
             (self.dead_letters.is_none(), "dead letters are missing, extra or repeated"),
