@@ -2,6 +2,7 @@
 //! each partition may be committed. A state machine without clock, chance or I/O: hours of an outage run in milliseconds.
 
 mod recording;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -10,6 +11,7 @@ use super::gate::Gate;
 use super::job::{Attempt, Change, Ending, Fate, Finished, Policy, Takeover, Ticket};
 use super::lane::{Held, Item, Lane, State};
 use super::verdict::{Judged, Reason, Shut, Verdict};
+use self::recording::Writing;
 use crate::codec::ledger::Standing;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -21,7 +23,8 @@ const PROBE_EVERY: Span = Span::from_secs(60);
 /// bad lead does not hold the offset of its partition.
 const HOLD: Span = Span::from_secs(60);
 
-type Place = (Partition, Offset);
+/// Where a record of the alert topic lies.
+pub type Place = (Partition, Offset);
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -41,8 +44,10 @@ pub struct Lanes<R> {
     change: Option<Change>,
     /// How the sink stands, as it was written last.
     stands: Option<Change>,
-    /// Being written: one batch at a time, so that the ledger's order is ours.
-    writing: Option<Vec<(Ticket, Fate)>>,
+    /// To be noted beside them.
+    notes: BTreeMap<(Partition, Vec<u8>), Option<Vec<u8>>>,
+    noted: Vec<(Partition, Vec<u8>)>,
+    writing: Option<Writing>,
     books: Books,
 }
 
@@ -61,6 +66,8 @@ impl<R> Lanes<R> {
             pending: BTreeMap::new(),
             change: None,
             stands: None,
+            notes: BTreeMap::new(),
+            noted: Vec::new(),
             writing: None,
             books: Books::default(),
         }
@@ -108,9 +115,13 @@ impl<R> Lanes<R> {
         let sending = |own: &Lane<R>| own.items.values().any(|item| item.state == State::InFlight);
         let mut assigned = partitions.iter().filter_map(|p| self.partitions.get(p));
         let concerned = |partition: &Partition| partitions.contains(partition);
-        let writing = self.writing.iter().flatten().any(|(ticket, _)| concerned(&ticket.partition));
+        let writing = self.writing.as_ref().is_some_and(|writing| {
+            writing.writes.iter().any(|(ticket, _)| concerned(&ticket.partition))
+                || writing.notes.iter().any(|(partition, ..)| concerned(partition))
+        });
         let pending = self.pending.keys().any(|(partition, _)| concerned(partition));
-        !assigned.any(sending) && !writing && !pending
+        let noting = self.notes.keys().any(|(partition, _)| concerned(partition));
+        !assigned.any(sending) && !writing && !pending && !noting
     }
 
     /// Forgets these partitions: somebody else goes on with them.
@@ -127,6 +138,7 @@ impl<R> Lanes<R> {
         self.ready.retain(|place| place.0 != partition);
         self.due.retain(|(_, place)| place.0 != partition);
         self.pending.retain(|place, _| place.0 != partition);
+        self.notes.retain(|place, _| place.0 != partition);
     }
 
     /// Takes a record in, behind the other alerts of its lead. `time` is the record's Kafka timestamp.
@@ -155,6 +167,14 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// Those whose time has come are ready.
+    fn awake(&mut self, now: Timestamp) {
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            let due = self.due.pop_first();
+            due.into_iter().for_each(|(_, place)| self.wake(place));
+        }
+    }
+
     /// Passes over a record that this sink does not take: only its offset moves on.
     pub fn skip(&mut self, place: Place) {
         if let Some(own) = self.partitions.get_mut(&place.0)
@@ -166,10 +186,7 @@ impl<R> Lanes<R> {
 
     /// The next message to send, if any; ask again until there is none.
     pub fn next(&mut self, now: Timestamp, gate: &mut Gate) -> Option<Attempt<R>> {
-        while self.due.first().is_some_and(|(at, _)| *at <= now) {
-            let due = self.due.pop_first();
-            due.into_iter().for_each(|(_, place)| self.wake(place));
-        }
+        self.awake(now);
         self.gate_opens = None;
         loop {
             let &place = self.ready.front()?;

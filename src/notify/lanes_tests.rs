@@ -17,7 +17,17 @@ fn lanes() -> Lanes<&'static str> {
 
 fn taken_over(epoch: u64) -> Takeover<&'static str> {
     let next = Offset(-1).next();
-    Takeover { partition: P0, epoch, next, parked: vec![], settled: vec![], disabled: None, said_shut: false }
+    Takeover {
+        partition: P0,
+        epoch,
+        next,
+        parked: vec![],
+        settled: vec![],
+        disabled: None,
+        said_shut: false,
+        cards: vec![],
+        digests: vec![],
+    }
 }
 
 fn admit(lanes: &mut Lanes<&'static str>, offset: i64, key: &str, record: &'static str) {

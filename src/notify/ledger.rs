@@ -208,9 +208,12 @@ impl Ledger {
         for write in batch.writes.iter().filter(|write| ours.contains(&write.ticket.partition)) {
             self.record(client, write).map_err(trouble)?;
         }
+        for note in batch.notes.iter().filter(|note| ours.contains(&note.partition)) {
+            self.send(client, note.partition, &note.key, note.value.as_deref()).map_err(trouble)?;
+        }
         if let Some(change) = &batch.change {
             let state = ledger::write(&Entry::Sink(self.state(change)));
-            ours.iter().try_for_each(|p| self.send(client, *p, ledger::SINK, &state)).map_err(trouble)?;
+            ours.iter().try_for_each(|p| self.send(client, *p, ledger::SINK, Some(&state))).map_err(trouble)?;
         }
         let mut offsets = TopicPartitionList::new();
         for (partition, _, next) in batch.partitions.iter().filter(|(partition, ..)| ours.contains(partition)) {
@@ -256,9 +259,9 @@ impl Ledger {
         match &mut entry {
             Entry::Parked(parked) => parked.tries.detail = self.with.redactor.redact(&parked.tries.detail),
             Entry::Ended(ended) => ended.tries.detail = self.with.redactor.redact(&ended.tries.detail),
-            Entry::Sink(_) | Entry::Unblock { .. } => {}
+            Entry::Sink(_) | Entry::Unblock { .. } | Entry::Card(_) | Entry::Digest(_) => {}
         }
-        self.send(client, write.ticket.partition, &key, &ledger::write(&entry))
+        self.send(client, write.ticket.partition, &key, Some(&ledger::write(&entry)))
     }
 
     fn state(&self, change: &Change) -> SinkState {
@@ -266,8 +269,9 @@ impl Ledger {
         SinkState { standing: change.standing, since: change.since, endpoint: self.with.endpoint.clone(), detail }
     }
 
-    fn send(&self, client: &Client, Partition(partition): Partition, key: &[u8], value: &[u8]) -> KafkaResult<()> {
-        let record = BaseRecord::<[u8], [u8]>::to(&self.with.ledger).partition(partition).key(key).payload(value);
+    fn send(&self, client: &Client, Partition(partition): Partition, key: &[u8], value: Option<&[u8]>) -> KafkaResult<()> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(&self.with.ledger).partition(partition).key(key);
+        record.payload = value;
         client.send(record).map_err(|(error, _)| error)
     }
 
@@ -303,7 +307,8 @@ pub fn entry(write: &Write<Incoming>, at: Timestamp) -> Entry {
         }
         Fate::Ended(ending) => {
             let reason = ending.reason().map(|reason| reason.name().to_owned());
-            Entry::Ended(Ended { offset, at, outcome: ending.outcome(), reason, tries })
+            let into = write.into.as_deref().map(str::to_owned);
+            Entry::Ended(Ended { offset, at, outcome: ending.outcome(), reason, into, tries })
         }
     }
 }

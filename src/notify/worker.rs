@@ -1,5 +1,7 @@
 //! The delivery of one sink: takes records from its consumer thread, starts attempts, and has their ends recorded.
 
+pub mod bot;
+
 use std::collections::HashMap;
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use self::bot::Bot;
 use super::books::Counts;
 use super::breaker::Standing;
 use super::clock::Clock;
@@ -20,6 +23,8 @@ use super::lanes::Lanes;
 use super::observer::Observer;
 use super::redact::Redactor;
 use super::route::Routes;
+use super::slack::api::Method;
+use super::slack::board::Outcome;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
 use crate::core::alert::Alert;
 use crate::core::ids::{Offset, Partition};
@@ -75,7 +80,20 @@ struct Draining {
 }
 
 /// How an attempt ended, and how long after its event.
-type Done = (Judged, Option<Duration>);
+type Attempted = (Judged, Option<Duration>);
+
+/// What a task brings back.
+enum Done {
+    Attempt(Attempted),
+    Order(Outcome),
+}
+
+/// What a task is for.
+enum Task {
+    Attempt(Ticket, Pass),
+    /// Of the board.
+    Order(u64, Method),
+}
 
 /// The ledger, as the worker sees it.
 pub struct Records {
@@ -92,7 +110,9 @@ pub struct Worker {
     commands: blocking::Sender<Command>,
     records: Records,
     tasks: JoinSet<Done>,
-    tickets: HashMap<Id, (Ticket, Pass)>,
+    running: HashMap<Id, Task>,
+    /// Of a Slack bot.
+    bot: Option<Bot>,
     draining: Vec<Draining>,
     clock: Clock,
     was_shut: bool,
@@ -113,12 +133,18 @@ impl Worker {
             commands,
             records,
             tasks: JoinSet::new(),
-            tickets: HashMap::new(),
+            running: HashMap::new(),
+            bot: None,
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
             was_shut: false,
             counts: Counts::default(),
         }
+    }
+
+    /// The same for a sink that is a Slack bot.
+    pub fn with_bot(self, bot: Bot) -> Self {
+        Self { bot: Some(bot), ..self }
     }
 
     /// Works until the consumer thread ends.
@@ -134,7 +160,10 @@ impl Worker {
                     None => return,
                 },
                 Some(done) = self.tasks.join_next_with_id() => self.end(done),
-                Ok(()) = renewals.changed() => self.lanes.renewed(self.clock.now()),
+                Ok(()) = renewals.changed() => {
+                    self.lanes.renewed(self.clock.now());
+                    self.bot.iter_mut().for_each(|bot| bot.board.renewed());
+                }
                 Some(partitions) = self.records.written.recv() => self.written(&partitions),
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -145,8 +174,8 @@ impl Worker {
         let (sink, observer) = (&self.around.sink, &self.around.observer);
         match event {
             Event::Assigned(takeovers) => {
-                takeovers.into_iter().for_each(|takeover| self.lanes.assign(takeover));
                 observer.assigned(sink);
+                takeovers.into_iter().for_each(|takeover| self.assign(takeover));
             }
             Event::Record(partition, offset, _, record)
                 if !self.around.routes.takes(&self.around.sink, record.value.as_deref()) =>
@@ -163,7 +192,7 @@ impl Worker {
                 self.lanes.revoke(&partitions);
                 self.draining.push(Draining { partitions, deadline: Instant::now() + DRAIN, answer });
             }
-            Event::Lost(partitions) => self.lanes.forget_all(&partitions),
+            Event::Lost(partitions) => self.forget(&partitions),
             Event::Unblock => {
                 if self.lanes.unblock(self.clock.now()) {
                     tracing::info!(sink, "an operator opened the sink again");
@@ -172,7 +201,23 @@ impl Worker {
         }
     }
 
+    fn assign(&mut self, mut takeover: Takeover<Incoming>) {
+        if let Some(bot) = &mut self.bot {
+            let (cards, digests) = (std::mem::take(&mut takeover.cards), std::mem::take(&mut takeover.digests));
+            bot.board.assign(self.clock.now(), takeover.partition, cards, digests);
+        }
+        self.lanes.assign(takeover);
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
+        self.lanes.forget_all(partitions);
+        self.bot.iter_mut().for_each(|bot| bot.board.forget(partitions));
+    }
+
     fn start_attempts(&mut self) {
+        if self.bot.is_some() {
+            return self.start_orders();
+        }
         loop {
             let attempt = {
                 let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,27 +226,33 @@ impl Worker {
             let Some(Attempt { ticket, pass, record, number, minimal }) = attempt else {
                 return;
             };
-            let task = self.tasks.spawn(attempt_one(self.around.clone(), record, number, minimal));
-            self.tickets.insert(task.id(), (ticket, pass));
+            let attempt = attempt_one(self.around.clone(), record, number, minimal);
+            let task = self.tasks.spawn(async { Done::Attempt(attempt.await) });
+            self.running.insert(task.id(), Task::Attempt(ticket, pass));
         }
     }
 
     fn end(&mut self, done: Result<(Id, Done), JoinError>) {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some((ticket, pass)) = self.tickets.remove(&id) else {
-            return;
-        };
-        let (judged, after_event) = done.map_or_else(
-            |error| {
-                // Our own fault: the alert must not be lost by it.
-                tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
+        if let Err(error) = &done {
+            // Our own fault: the alert must not be lost by it.
+            tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
+        }
+        match (self.running.remove(&id), done.map(|(_, done)| done)) {
+            (Some(Task::Attempt(ticket, pass)), Ok(Done::Attempt((judged, after_event)))) => {
+                self.open_gate(pass, &judged);
+                self.finish(ticket, judged, after_event);
+            }
+            (Some(Task::Attempt(ticket, pass)), _) => {
                 let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
-                (Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down"), None)
-            },
-            |(_, done)| done,
-        );
-        self.open_gate(pass, &judged);
-        self.finish(ticket, judged, after_event);
+                let judged = Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down");
+                self.open_gate(pass, &judged);
+                self.finish(ticket, judged, None);
+            }
+            (Some(Task::Order(order, _)), Ok(Done::Order(outcome))) => self.order_ended(order, &outcome),
+            (Some(Task::Order(order, method)), _) => self.order_ended(order, &bot::broken(method)),
+            (None, _) => {}
+        }
     }
 
     /// Tells the gate what the endpoint answered.
@@ -236,7 +287,7 @@ impl Worker {
                 let detail = self.around.redactor.redact(&detail);
                 tracing::error!(sink, detail, "the sink is shut, its backlog stays in Kafka");
             }
-            Finished::Shut(false) | Finished::Stale => {}
+            Finished::Ended(_) | Finished::Shut(false) | Finished::Stale => {}
         }
     }
 
@@ -249,7 +300,8 @@ impl Worker {
 
     /// Hands on what changed, and answers drains that are over.
     fn settle(&mut self) {
-        let (sink, observer) = (&self.around.sink, &self.around.observer);
+        let around = self.around.clone();
+        let (sink, observer) = (&around.sink, &around.observer);
         if self.was_shut != self.lanes.is_shut() {
             self.was_shut = !self.was_shut;
             observer.shut(sink, self.was_shut);
@@ -269,7 +321,7 @@ impl Worker {
             let drain = &self.draining[i];
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
-                self.lanes.forget_all(&drain.partitions);
+                self.forget(&drain.partitions);
                 let _ = drain.answer.send(());
             }
         }
@@ -281,7 +333,11 @@ impl Worker {
     }
 
     fn wake_at(&self) -> Instant {
-        let lanes = self.lanes.wake_at().map(|at| self.clock.instant(at));
+        let at = match &self.bot {
+            Some(bot) => bot.board.wake_at(),
+            None => self.lanes.wake_at(),
+        };
+        let lanes = at.map(|at| self.clock.instant(at));
         let drains = self.draining.iter().map(|drain| drain.deadline);
         let idle = Instant::now() + Duration::from_secs(3_600);
         drains.chain(lanes).fold(idle, Instant::min)
@@ -289,7 +345,7 @@ impl Worker {
 }
 
 /// One attempt, start to end.
-async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Done {
+async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Attempted {
     let value = record.value.as_deref().unwrap_or_default();
     let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
         let never = Verdict::Never(Reason::Message);

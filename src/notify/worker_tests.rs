@@ -84,6 +84,8 @@ impl Driven {
             settled: vec![],
             disabled: None,
             said_shut: false,
+            cards: vec![],
+            digests: vec![],
         };
         self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
     }

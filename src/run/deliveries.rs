@@ -63,7 +63,9 @@ impl Observer for Deliveries {
         let reason = ending.reason().map_or("", Reason::name);
         self.hooks.metrics.delivery(sink, ending.outcome().name(), reason, 1);
         self.count(sink, |counts| match ending {
-            Ending::Delivered => counts.sent += 1,
+            // A digest or a newer card shows them.
+            Ending::Delivered | Ending::Coalesced | Ending::Superseded => counts.sent += 1,
+            Ending::Suppressed => {}
             Ending::GivenUp(_) => counts.given_up += 1,
         });
     }
