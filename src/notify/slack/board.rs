@@ -160,6 +160,8 @@ pub struct Board {
     /// Late alerts come together until then.
     gather_until: Option<Timestamp>,
     next_digest: Timestamp,
+    /// At digests since one was taken.
+    digest_attempts: u32,
     wake: Option<Timestamp>,
 }
 
@@ -182,6 +184,7 @@ impl Board {
             told: Vec::new(),
             gather_until: None,
             next_digest: Timestamp::from_millis(i64::MIN),
+            digest_attempts: 0,
             wake: None,
         }
     }

@@ -111,10 +111,10 @@ mod tests {
         let all = [seen(1, "Ada", 31), seen(3, "<!channel>", 360), seen(2, "Bo", 90)];
         let late = digest(Occasion::Late, &all, now);
         let lines = "<!channel> - Example | test: reason 3\nBo - Example | test: reason 2\nAda - Example | test: reason 1";
-        assert_eq!(texts(&late), ["LATE | 3 alerts, 31m to 6h old", lines]);
+        assert_eq!(texts(&late), ["LATE | 3 alerts, 31 min to 6 h old", lines]);
         assert!(!late["text"].as_str().expect("text").contains(['<', '>']), "{late}");
         assert_eq!(texts(&digest(Occasion::Storm, &all, now))[0], "DIGEST | 3 more alerts at once");
-        assert_eq!(texts(&digest(Occasion::Late, &all[..1], now))[0], "LATE | 1 alert, 31m old");
+        assert_eq!(texts(&digest(Occasion::Late, &all[..1], now))[0], "LATE | 1 alert, 31 min old");
     }
 
     #[test]

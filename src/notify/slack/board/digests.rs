@@ -24,6 +24,9 @@ use crate::notify::slack::pace::Pace;
 use crate::notify::slack::reconcile::{Match, Wanted};
 use crate::notify::verdict::{Reason, Verdict};
 
+/// A digest that waited for longer than this is written anew.
+const STILL_TRUE: Span = Span::from_secs(60);
+
 /// Where a digest stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -32,7 +35,7 @@ enum Stage {
     /// To be posted at that time.
     Armed(Timestamp),
     /// Nobody knows whether it is there.
-    Unknown { look_at: Timestamp, settled_at: Timestamp },
+    Unknown { look_at: Timestamp },
     /// A request is under way.
     Asking,
 }
@@ -47,8 +50,9 @@ pub(super) struct Digest {
     members: Vec<(Ticket, Vec<Offset>)>,
     awaited: BTreeSet<Partition>,
     oldest: Timestamp,
+    /// What is not there then never will be.
+    settled_at: Timestamp,
     stage: Stage,
-    attempts: u32,
     refusals: u32,
 }
 
@@ -147,8 +151,8 @@ impl Board {
             members,
             awaited: partitions,
             oldest,
+            settled_at: now,
             stage: Stage::Arming,
-            attempts: 0,
             refusals: 0,
         });
         self.next_digest = now + DIGEST_EVERY;
@@ -173,13 +177,14 @@ impl Board {
         let Stage::Armed(at) = digest.stage else {
             return None;
         };
-        if now - digest.oldest >= self.terms.max_age {
-            // Each of its alerts is judged by itself again; those that are too old are given up.
-            self.dissolve(lanes);
-            return None;
-        }
         if now < at {
             self.wakes(Some(at));
+            return None;
+        }
+        if now - digest.at > STILL_TRUE {
+            // What it says of their age holds no more; some may be too old by now.
+            self.dissolve(lanes);
+            self.wakes(Some(now));
             return None;
         }
         let channel = self.terms.channel.clone();
@@ -192,7 +197,7 @@ impl Board {
             (message["channel"], message["metadata"]) = (channel.into(), metadata);
         }
         digest.stage = Stage::Asking;
-        digest.attempts += 1;
+        self.digest_attempts += 1;
         let tickets: Vec<Ticket> = digest.members.iter().map(|(ticket, _)| *ticket).collect();
         let heads: Vec<Place> = tickets.iter().map(|ticket| (ticket.partition, ticket.offset)).collect();
         lanes.start_together(&heads, true);
@@ -248,7 +253,8 @@ impl Board {
         };
         let tickets: Vec<Ticket> = digest.members.iter().map(|(ticket, _)| *ticket).collect();
         lanes.release(&tickets, false);
-        let pause = |wait| Schedule::default().delay(digest.attempts, chance, wait);
+        let attempts = self.digest_attempts;
+        let pause = |wait| Schedule::default().delay(attempts, chance, wait);
         match (&ended.became, &ended.judged.verdict) {
             (Became::Done { ts, .. }, _) => {
                 let ts = ts.clone();
@@ -257,8 +263,8 @@ impl Board {
             (Became::Uncertain, Verdict::Later { retry_after, .. }) => match on_uncertain {
                 OnUncertain::Reconcile => {
                     let look_at = now + retry_after.unwrap_or(Span::from_secs(1));
-                    let settled_at = if retry_after.is_some() { look_at } else { now + SETTLE };
-                    digest.stage = Stage::Unknown { look_at, settled_at };
+                    digest.settled_at = if retry_after.is_some() { look_at } else { now + SETTLE };
+                    digest.stage = Stage::Unknown { look_at };
                 }
                 OnUncertain::Resend => digest.stage = Stage::Armed(now + pause(*retry_after)),
                 OnUncertain::Hold => self.digest_ends(now, lanes, Ending::GivenUp(Reason::Uncertain), None),
@@ -294,12 +300,16 @@ impl Board {
         };
         match found {
             Ok(Some(found)) => self.digest_ends(now, lanes, Ending::Coalesced, Some(&found.ts)),
-            Ok(None) if now >= digest.at + SETTLE || digest.attempts > 1 => digest.stage = Stage::Armed(now),
-            Ok(None) => digest.stage = Stage::Unknown { look_at: digest.at + SETTLE, settled_at: digest.at + SETTLE },
+            Ok(None) => {
+                digest.stage = match digest.settled_at {
+                    settled_at if now >= settled_at => Stage::Armed(now),
+                    settled_at => Stage::Unknown { look_at: settled_at },
+                }
+            }
             Err(ended) if ended.lacks_scope() => digest.stage = Stage::Armed(now),
             Err(_) => {
                 let look_at = now + SETTLE;
-                digest.stage = Stage::Unknown { look_at, settled_at: look_at };
+                digest.stage = Stage::Unknown { look_at };
                 if now - digest.oldest >= self.terms.max_age {
                     self.digest_ends(now, lanes, Ending::GivenUp(Reason::Uncertain), None);
                 }
@@ -312,6 +322,7 @@ impl Board {
         let Some(digest) = self.digest.take() else {
             return;
         };
+        self.digest_attempts = 0;
         let ours = digest.members.iter().filter(|(ticket, _)| lanes.is_ours(ticket));
         let place = |ticket: &Ticket, offset: &Offset| ((ticket.partition, *offset), ending);
         let ends: Vec<_> =

@@ -118,7 +118,11 @@ impl Board {
         if let Some(order) = self.post_digest(now, lanes, pace) {
             return Some(order);
         }
-        while let Some(&place) = self.armed.front() {
+        loop {
+            if self.armed.is_empty() {
+                self.choose(now, lanes, pace);
+            }
+            let &place = self.armed.front()?;
             let Some((key, plan)) = self.replan(now, lanes, place) else {
                 self.armed.pop_front();
                 continue;
@@ -132,13 +136,13 @@ impl Board {
                 self.sort(now, lanes, place);
                 continue;
             }
+            // While it waits, others may come before it on the ledger.
+            self.choose(now, lanes, pace);
             let channel = plan.card.as_ref().map(|card| self.place_of(card).channel).unwrap_or_default();
             let pass = self.granted(now, pace, method, &channel).ok()?;
             self.armed.pop_front();
             return self.send(now, lanes, place, key, plan, pass);
         }
-        self.choose(now, lanes, pace);
-        None
     }
 
     /// The request of a lead's next step.
