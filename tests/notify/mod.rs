@@ -1,6 +1,8 @@
 //! Deliveries from outside: the official libraries verify what is sent, and a real broker carries it.
 
+mod bot;
 mod broker;
+mod fake_slack;
 mod fence;
 mod ledger;
 mod outside;
