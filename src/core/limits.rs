@@ -140,5 +140,5 @@ pub const MAX_TRACKED: usize = 2_000;
 /// Cards of a Slack bot that are remembered: at 2 KiB each 20 MiB. A lead whose card was forgotten gets a new one.
 pub const MAX_CARDS: usize = 10_000;
 
-/// Alerts of one digest: its intent names them all on the ledger, in a record of a hundred kilobytes.
-pub const MAX_DIGEST: usize = 10_000;
+/// Alerts of one digest: they are in memory twice while it is written, at 5 KiB each 10 MiB.
+pub const MAX_DIGEST: usize = 2_000;

@@ -6,12 +6,12 @@ mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::recording::Writing;
 use super::books::Books;
 use super::gate::Gate;
 use super::job::{Attempt, Change, Ending, Fate, Finished, Policy, Takeover, Ticket};
 use super::lane::{Held, Item, Lane, State};
 use super::verdict::{Judged, Reason, Shut, Verdict};
-use self::recording::Writing;
 use crate::codec::ledger::Standing;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -346,6 +346,11 @@ impl<R> Lanes<R> {
     /// Whether nothing is sent until the credential or the endpoint is mended.
     pub fn is_shut(&self) -> bool {
         self.shut.is_some()
+    }
+
+    /// Why nothing is sent, if nothing is.
+    pub fn shut(&self) -> Option<Shut> {
+        self.shut.map(|(shut, _)| shut)
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.

@@ -269,7 +269,13 @@ impl Ledger {
         SinkState { standing: change.standing, since: change.since, endpoint: self.with.endpoint.clone(), detail }
     }
 
-    fn send(&self, client: &Client, Partition(partition): Partition, key: &[u8], value: Option<&[u8]>) -> KafkaResult<()> {
+    fn send(
+        &self,
+        client: &Client,
+        Partition(partition): Partition,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> KafkaResult<()> {
         let mut record = BaseRecord::<[u8], [u8]>::to(&self.with.ledger).partition(partition).key(key);
         record.payload = value;
         client.send(record).map_err(|(error, _)| error)

@@ -79,9 +79,7 @@ impl Writer {
         };
         let body = match &self.form {
             Form::Slack => card().to_string().into_bytes(),
-            Form::Bot(channel) => {
-                slack::bot_message(card(), channel, &alert.id.to_string()).to_string().into_bytes()
-            }
+            Form::Bot(channel) => slack::bot_message(card(), channel, &alert.id.to_string()).to_string().into_bytes(),
             Form::Webhook(encoding) => {
                 let data = self.disclosure.projected(masked).map_err(not_json)?;
                 match *encoding {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::books::Counts;
 use super::job::Ending;
-use super::verdict::AttemptResult;
+use super::verdict::{AttemptResult, Shut};
 
 /// Told of everything that happens to deliveries. Called from several threads; must be quick.
 pub trait Observer: Send + Sync {
@@ -26,8 +26,8 @@ pub trait Observer: Send + Sync {
     /// What was taken in so far, and where it is now (`hotlead_delivery_in_flight`, `hotlead_delivery_parked`).
     fn counted(&self, sink: &str, counts: Counts);
 
-    /// The sink takes nothing any more (true), or again (false): its credential is refused or its endpoint is gone.
-    fn shut(&self, sink: &str, is_shut: bool);
+    /// The sink takes nothing any more and why, or (`None`) it does again.
+    fn shut(&self, sink: &str, shut: Option<Shut>);
 }
 
 /// Nobody counts.
@@ -41,5 +41,5 @@ impl Observer for Unobserved {
     fn expired(&self, _: &str, _: u64) {}
     fn assigned(&self, _: &str) {}
     fn counted(&self, _: &str, _: Counts) {}
-    fn shut(&self, _: &str, _: bool) {}
+    fn shut(&self, _: &str, _: Option<Shut>) {}
 }

@@ -25,7 +25,7 @@ use super::redact::Redactor;
 use super::route::Routes;
 use super::slack::api::Method;
 use super::slack::board::Outcome;
-use super::verdict::{AttemptResult, Judged, Reason, Verdict};
+use super::verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
 use crate::core::alert::Alert;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
@@ -115,7 +115,7 @@ pub struct Worker {
     bot: Option<Bot>,
     draining: Vec<Draining>,
     clock: Clock,
-    was_shut: bool,
+    was_shut: Option<Shut>,
     counts: Counts,
 }
 
@@ -137,7 +137,7 @@ impl Worker {
             bot: None,
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
-            was_shut: false,
+            was_shut: None,
             counts: Counts::default(),
         }
     }
@@ -249,8 +249,8 @@ impl Worker {
                 self.open_gate(pass, &judged);
                 self.finish(ticket, judged, None);
             }
-            (Some(Task::Order(order, _)), Ok(Done::Order(outcome))) => self.order_ended(order, &outcome),
-            (Some(Task::Order(order, method)), _) => self.order_ended(order, &bot::broken(method)),
+            (Some(Task::Order(order, method)), Ok(Done::Order(outcome))) => self.order_ended(order, method, &outcome),
+            (Some(Task::Order(order, method)), _) => self.order_ended(order, method, &bot::broken(method)),
             (None, _) => {}
         }
     }
@@ -302,10 +302,10 @@ impl Worker {
     fn settle(&mut self) {
         let around = self.around.clone();
         let (sink, observer) = (&around.sink, &around.observer);
-        if self.was_shut != self.lanes.is_shut() {
-            self.was_shut = !self.was_shut;
+        if self.was_shut != self.lanes.shut() {
+            self.was_shut = self.lanes.shut();
             observer.shut(sink, self.was_shut);
-            if !self.was_shut {
+            if self.was_shut.is_none() {
                 tracing::info!(sink, "the sink is open again");
             }
         }

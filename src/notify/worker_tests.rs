@@ -25,7 +25,7 @@ impl Observer for Attempts {
     fn expired(&self, _: &str, _: u64) {}
     fn assigned(&self, _: &str) {}
     fn counted(&self, _: &str, _: Counts) {}
-    fn shut(&self, _: &str, _: bool) {}
+    fn shut(&self, _: &str, _: Option<crate::notify::Shut>) {}
 }
 
 /// A sink whose consumer thread and whose ledger is the test.

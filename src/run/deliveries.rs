@@ -8,7 +8,7 @@ use super::Hooks;
 use crate::codec::ledger::Outcome;
 use crate::config::settings::Settings;
 use crate::console::SinkCounts;
-use crate::notify::{AttemptResult, Counts, Ending, Observer, Reason};
+use crate::notify::{AttemptResult, Counts, Ending, Observer, Reason, Shut};
 
 /// One for all sinks of a service.
 pub(super) struct Deliveries {
@@ -83,8 +83,9 @@ impl Observer for Deliveries {
         self.hooks.metrics.set_undelivered(sink, counts.in_flight, counts.parked);
     }
 
-    fn shut(&self, sink: &str, is_shut: bool) {
-        let trouble = is_shut.then(|| "shut: its credential is refused or its endpoint is gone".to_owned());
+    fn shut(&self, sink: &str, shut: Option<Shut>) {
+        self.hooks.readiness.sink_blocked(sink, shut == Some(Shut::Credential));
+        let trouble = shut.map(|_| "shut: its credential is refused or its endpoint is gone".to_owned());
         self.count(sink, |counts| counts.trouble = trouble);
     }
 }

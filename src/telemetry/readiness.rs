@@ -1,5 +1,6 @@
 //! Whether this process is doing its work: every worker and sink has its partitions, and the brokers answer.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ struct Parts {
     workers: Vec<Share>,
     sinks: usize,
     sinks_assigned: usize,
+    /// Ids of sinks whose credential is refused.
+    blocked: BTreeSet<String>,
     /// Of the topic that the workers share.
     partitions: usize,
 }
@@ -73,6 +76,15 @@ impl Readiness {
         self.parts().sinks_assigned += 1;
     }
 
+    /// The sink's credential is refused, or (false) taken again.
+    pub fn sink_blocked(&self, sink: &str, blocked: bool) {
+        let mut parts = self.parts();
+        match blocked {
+            true => parts.blocked.insert(sink.to_owned()),
+            false => parts.blocked.remove(sink),
+        };
+    }
+
     /// Whether the brokers answer; returns what was known before.
     pub fn set_connected(&self, connected: bool) -> bool {
         self.0.connected.swap(connected, Ordering::Relaxed)
@@ -106,6 +118,10 @@ impl Readiness {
         let assigned = parts.workers.iter().filter(|share| parts.has_its_share(**share, now)).count();
         match assigned + parts.sinks_assigned {
             assigned if assigned < all => Err(format!("{assigned} of {all} workers and sinks have their partitions")),
+            _ if !parts.blocked.is_empty() => {
+                let ids: Vec<_> = parts.blocked.iter().map(String::as_str).collect();
+                Err(format!("the credential of sink {} is refused", ids.join(", ")))
+            }
             _ => Ok(()),
         }
     }
@@ -158,6 +174,18 @@ mod tests {
         readiness.set_connected(true);
         readiness.set_stopping();
         assert_eq!(readiness.is_ready(), Err("stopping".to_owned()));
+    }
+
+    #[test]
+    fn a_sink_whose_credential_is_refused_is_named_until_it_is_taken_again() {
+        let readiness = readiness(1, 1);
+        readiness.worker_has(0, 1);
+        readiness.sink_blocked("sdr", true);
+        readiness.sink_blocked("crm", true);
+        assert_eq!(readiness.is_ready(), Err("the credential of sink crm, sdr is refused".to_owned()));
+        readiness.sink_blocked("crm", false);
+        readiness.sink_blocked("sdr", false);
+        assert_eq!(readiness.is_ready(), Ok(()));
     }
 
     #[test]

@@ -63,9 +63,7 @@ impl Deployment {
     fn start(&mut self) {
         let before = self.process.log().matches("parked=").count();
         self.process.start();
-        wait_for("its partition", DEADLINE, || {
-            (self.process.log().matches("parked=").count() > before).then_some(())
-        });
+        wait_for("its partition", DEADLINE, || (self.process.log().matches("parked=").count() > before).then_some(()));
     }
 
     fn topic(&self, name: &str) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hotlead::config::settings::{Settings, SinkRoute, Start, Takes};
 use hotlead::core::spec::{Matcher, Scalar, Test};
 use hotlead::core::time::Timestamp;
-use hotlead::notify::{self, AttemptResult, Counts, Ending, Observer, Reason, Unobserved, sample};
+use hotlead::notify::{self, AttemptResult, Counts, Ending, Observer, Reason, Shut, Unobserved, sample};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -67,7 +67,7 @@ impl Observer for Tally {
     fn counted(&self, sink: &str, counts: Counts) {
         self.of(sink).into_iter().for_each(|mut tally| tally.0 = counts);
     }
-    fn shut(&self, _: &str, _: bool) {}
+    fn shut(&self, _: &str, _: Option<Shut>) {}
 }
 
 fn create_topics(broker: &Broker, settings: &Settings) {

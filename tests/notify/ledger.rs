@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hotlead::codec::ledger::{
-    self, Bytes, Card, Digest, Ended, Entry, Fired, Intent, Outcome, Parked, Payload, Place, Shown, SinkState, Standing,
-    Tries,
+    self, Bytes, Card, Digest, Ended, Entry, Fired, Intent, Outcome, Parked, Payload, Place, Shown, SinkState,
+    Standing, Tries,
 };
 use hotlead::core::time::Timestamp;
 
@@ -43,10 +43,12 @@ fn samples() -> Vec<(&'static str, Entry)> {
         ],
     };
     let parked = Parked { offset: 7, time: at(0), next_at: at(66), tries: tries.clone(), alert };
-    let delivered = Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, into: None, tries: Tries::default() };
+    let delivered =
+        Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, into: None, tries: Tries::default() };
     let reason = Some("exhausted".to_owned());
     let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, into: None, tries };
-    let coalesced = Ended { outcome: Outcome::Coalesced, into: Some("1795341734.000100".to_owned()), ..delivered.clone() };
+    let coalesced =
+        Ended { outcome: Outcome::Coalesced, into: Some("1795341734.000100".to_owned()), ..delivered.clone() };
     let fired = |rule: &str, untold: Option<&str>| Fired {
         rule: rule.to_owned(),
         start: at(0),

@@ -83,11 +83,7 @@ impl Receiver {
 
     pub fn slack(&self) -> Target {
         let url = format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port);
-        Target::Slack {
-            webhook_url: Secret::resolved(url, "env:SLACK"),
-            crm_url: None,
-            reach: Box::new(reach()),
-        }
+        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), crm_url: None, reach: Box::new(reach()) }
     }
 }
 

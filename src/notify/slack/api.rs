@@ -297,9 +297,14 @@ mod tests {
         ];
         for (method, answer, became, verdict, result) in rows {
             let ended = judge(method, &answer, Timestamp::default());
-            assert_eq!((ended.became, ended.judged.verdict, ended.judged.result), (became, verdict, result), "{answer:?}");
+            assert_eq!(
+                (ended.became, ended.judged.verdict, ended.judged.result),
+                (became, verdict, result),
+                "{answer:?}"
+            );
         }
-        let posted = judge(Method::Post, &answered(200, r#"{"ok":true,"channel":"C1","ts":"1.000200"}"#), Timestamp::default());
+        let posted =
+            judge(Method::Post, &answered(200, r#"{"ok":true,"channel":"C1","ts":"1.000200"}"#), Timestamp::default());
         assert_eq!(posted.became, Became::Done { channel: "C1".into(), ts: "1.000200".into() });
         assert_eq!(posted.judged.verdict, Verdict::Delivered);
     }

@@ -4,31 +4,33 @@
 mod choice;
 mod digests;
 mod ending;
+mod orphans;
 mod posting;
+mod sorting;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use self::digests::{Digest, Orphan};
+use self::digests::Digest;
 pub use self::ending::Outcome;
+use self::orphans::Orphan;
 use super::api::Method;
 use super::card::Face;
-use super::fold::{Folding, Plan, Seen, Step};
+use super::fold::{Folding, Plan, Step};
 use super::pace::{Pace, Pass};
 use super::reconcile::Wanted;
-use crate::codec::ledger::{self, Card, Entry, Place as CardPlace};
+use crate::codec::ledger::{self, Card};
 use crate::config::settings::{LinkTemplate, OnUncertain};
 use crate::core::alert::Alert;
 use crate::core::ids::Partition;
 use crate::core::limits::MAX_CARDS;
 use crate::core::time::{Span, Timestamp};
 use crate::notify::dead_letter::Incoming;
-use crate::notify::job::{Ending, Ticket};
+use crate::notify::job::Ticket;
 use crate::notify::lanes::{Lanes, Place};
 use crate::notify::payload::Disclosure;
-use crate::notify::verdict::Reason;
 
 /// Between two edits of one card.
 const EDIT_PACE: Span = Span::from_secs(3);
@@ -312,110 +314,6 @@ impl Board {
         self.last_id += 1;
         self.calls.insert(self.last_id, Started { call, pass, token: self.token });
         Order { id: self.last_id, method, request }
-    }
-
-    /// What waits in a lane, as far as it can be read. Who cannot be read is given up.
-    fn read(&self, now: Timestamp, lanes: &mut Lanes<Incoming>, head: Place) -> Vec<Seen> {
-        let mut seen = Vec::new();
-        for waiting in lanes.waiting(head) {
-            let value = waiting.record.value.as_deref().unwrap_or_default();
-            let masked = self.terms.disclosure.masked(value);
-            let alert = masked.and_then(|masked| serde_json::from_slice::<Alert>(&masked));
-            match alert {
-                Ok(alert) => seen.push(Seen { offset: waiting.offset, time: waiting.time, alert }),
-                Err(_) if seen.is_empty() => {
-                    lanes.end_together(now, &[(head, Ending::GivenUp(Reason::Message))], None);
-                    break;
-                }
-                Err(_) => break,
-            }
-        }
-        seen
-    }
-
-    /// Puts a lead whose turn has come where its next step waits.
-    fn sort(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, place: Place) {
-        let Some(lead) = lanes.lead(place) else {
-            return;
-        };
-        if lanes.give_up_old(now, place) {
-            return;
-        }
-        let seen = self.read(now, lanes, place);
-        let Some(head) = seen.first() else {
-            return;
-        };
-        if self.orphan_holds(now, lanes, place, &seen) {
-            return;
-        }
-        let (since, newest) = (head.time, seen.last().map_or(0.0, |seen| seen.alert.score.total));
-        let key = (place.0, lead);
-        let slot = self.slots.get(&key);
-        if let Some(Doubt::Unknown { look_at, .. }) = slot.map(|slot| slot.doubt) {
-            if self.terms.on_uncertain == OnUncertain::Hold {
-                self.hold(now, lanes, &key, place, &seen);
-            } else {
-                self.looks.insert((look_at, place));
-            }
-            return;
-        }
-        let edited = slot.map_or(Timestamp::default(), |slot| slot.card.edited);
-        let plan = self.terms.folding.plan(slot.map(|slot| &slot.card), &seen);
-        match plan.step {
-            Step::Nothing => self.settle(now, lanes, &key, plan),
-            // What is late is told by the edit, not as news.
-            Step::Reply if self.is_late(now, plan.news) => self.settle(now, lanes, &key, plan),
-            Step::Edit | Step::Farewell => drop(self.edits.insert((edited + EDIT_PACE, place))),
-            step @ (Step::Post | Step::Reply) => {
-                let score = (newest * 10.0).round() as i64;
-                self.posts.insert(place, Due { since, news: plan.news, score, reply: step == Step::Reply });
-            }
-        }
-    }
-
-    fn is_late(&self, now: Timestamp, news: Option<Timestamp>) -> bool {
-        news.is_some_and(|news| now - news > self.terms.stale_after)
-    }
-
-    /// Nothing is left to do for these alerts.
-    fn settle(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, key: &Key, plan: Plan) {
-        let placed = plan.card.as_ref().and_then(|card| card.place.clone());
-        let last = plan.settled.iter().rfind(|(_, idle)| !idle).map(|(offset, _)| *offset);
-        let ending = |(offset, idle): &(_, bool)| match (&placed, idle) {
-            (None, _) | (_, true) => ((key.0, *offset), Ending::Suppressed),
-            _ if Some(*offset) == last => ((key.0, *offset), Ending::Delivered),
-            _ => ((key.0, *offset), Ending::Superseded),
-        };
-        let ends: Vec<_> = plan.settled.iter().map(ending).collect();
-        lanes.end_together(now, &ends, placed.as_ref().map(|place| place.ts.as_str()));
-        match plan.card {
-            // Its message is gone and the lead is no longer hot: nothing of it is left.
-            Some(card) if card.place.is_none() => {
-                if card.closed && self.slots.remove(key).is_some() {
-                    lanes.note(key.0, note_key(&key.1), None);
-                }
-            }
-            Some(card) => {
-                let is_new = self.slots.get(key).is_none_or(|slot| slot.card != card);
-                if is_new {
-                    self.keep(lanes, key, card, Doubt::None);
-                }
-            }
-            None => {}
-        }
-    }
-
-    /// A card as it is from now on, here and on the ledger.
-    fn keep(&mut self, lanes: &mut Lanes<Incoming>, key: &Key, card: Card, doubt: Doubt) {
-        lanes.note(key.0, note_key(&key.1), Some(ledger::write(&Entry::Card(card.clone()))));
-        self.slots.insert(key.clone(), Slot { card, doubt });
-        self.bound();
-    }
-
-    /// Where a card's message is, as the request to Slack names it.
-    fn place_of(&self, card: &Card) -> CardPlace {
-        let nowhere = || CardPlace { channel: self.terms.channel.clone(), ts: String::new() };
-        card.place.clone().unwrap_or_else(nowhere)
     }
 }
 

@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 
-use super::super::world::{Fault, World, at, terms};
+use super::super::world::{Fault, Message, World, at, terms};
 use super::*;
 use crate::core::alert::AlertKind::{Closed, Opened, Updated};
 use crate::notify::books::Counts;
+use crate::notify::job::Ending;
 use crate::notify::stage::{HOUR, MINUTE, SECOND};
+use crate::notify::verdict::Reason;
 
 fn well(_: i64, _: Method) -> Fault {
     Fault::None
@@ -394,8 +396,6 @@ fn a_lead_with_a_card_has_its_edit_and_is_in_no_digest() {
     let digests = world.parents().into_iter().filter(|message| message.text().starts_with("DIGEST"));
     assert!(digests.map(Message::all).all(|digest| !digest.contains("Lead ada")));
 }
-
-use super::super::world::Message;
 
 #[test]
 fn what_is_late_is_no_news_to_the_second() {

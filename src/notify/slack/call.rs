@@ -46,12 +46,7 @@ impl Caller {
     }
 
     /// Calls a method with these arguments, JSON or a form; the answer itself, and what it means.
-    pub async fn send(
-        &self,
-        endpoint: &Endpoint,
-        method: Method,
-        arguments: &str,
-    ) -> (Result<Answer, Failure>, Ended) {
+    pub async fn send(&self, endpoint: &Endpoint, method: Method, arguments: &str) -> (Result<Answer, Failure>, Ended) {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         let content = if arguments.starts_with('{') { json } else { form };

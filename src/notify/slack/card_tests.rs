@@ -177,7 +177,11 @@ fn check(message: &Value) -> Result<(), TestCaseError> {
             total += length(&text);
             if kind == "mrkdwn" {
                 let control = text.split('<').nth(1).map_or("", |rest| rest.split('>').next().unwrap_or(rest));
-                prop_assert!(control.is_empty() || control.starts_with("!date^") || control.ends_with("|Open in CRM"), "{}", text);
+                prop_assert!(
+                    control.is_empty() || control.starts_with("!date^") || control.ends_with("|Open in CRM"),
+                    "{}",
+                    text
+                );
                 prop_assert!(text.matches('<').count() <= 1, "{}", text);
             }
         }

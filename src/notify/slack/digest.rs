@@ -30,7 +30,8 @@ pub fn digest(occasion: Occasion, seen: &[Seen], now: Timestamp) -> Value {
     let head = headline(occasion, &seen, now);
     let mut blocks = vec![json!({ "type": "header", "text": plain(&head, 150) })];
     let (lines, left) = lines(&seen);
-    blocks.extend(lines.chunks(LINES).map(|lines| json!({ "type": "section", "text": plain(&lines.join("\n"), 3_000) })));
+    blocks
+        .extend(lines.chunks(LINES).map(|lines| json!({ "type": "section", "text": plain(&lines.join("\n"), 3_000) })));
     if left > 0 {
         blocks.push(json!({ "type": "section", "text": plain(&format!("and {left} more"), 100) }));
     }
@@ -110,7 +111,8 @@ mod tests {
         let now = Timestamp::from_millis(1_795_341_734_000);
         let all = [seen(1, "Ada", 31), seen(3, "<!channel>", 360), seen(2, "Bo", 90)];
         let late = digest(Occasion::Late, &all, now);
-        let lines = "<!channel> - Example | test: reason 3\nBo - Example | test: reason 2\nAda - Example | test: reason 1";
+        let lines =
+            "<!channel> - Example | test: reason 3\nBo - Example | test: reason 2\nAda - Example | test: reason 1";
         assert_eq!(texts(&late), ["LATE | 3 alerts, 31 min to 6 h old", lines]);
         assert!(!late["text"].as_str().expect("text").contains(['<', '>']), "{late}");
         assert_eq!(texts(&digest(Occasion::Storm, &all, now))[0], "DIGEST | 3 more alerts at once");
@@ -126,8 +128,10 @@ mod tests {
             let message = digest(Occasion::Storm, &all, now);
             assert!(limits(&message).iter().all(Use::fits), "{:?}", limits(&message));
             let texts = texts(&message);
-            let named: usize = texts.iter().map(|text| text.lines().filter(|line| line.contains("test: ")).count()).sum();
-            let more = texts.last().and_then(|text| text.strip_prefix("and ")?.strip_suffix(" more")?.parse::<usize>().ok());
+            let named: usize =
+                texts.iter().map(|text| text.lines().filter(|line| line.contains("test: ")).count()).sum();
+            let more =
+                texts.last().and_then(|text| text.strip_prefix("and ")?.strip_suffix(" more")?.parse::<usize>().ok());
             assert_eq!(named + more.unwrap_or(0), count as usize);
             assert!(minimal(&message)["text"].as_str().expect("text").chars().count() <= TEXT);
         }

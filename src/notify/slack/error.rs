@@ -49,14 +49,8 @@ const CREDENTIAL: &[&str] = &[
     "message_limit_exceeded",
 ];
 
-const CHANNEL: &[&str] = &[
-    "channel_not_found",
-    "not_in_channel",
-    "is_archived",
-    "no_permission",
-    "team_not_found",
-    "messages_tab_disabled",
-];
+const CHANNEL: &[&str] =
+    &["channel_not_found", "not_in_channel", "is_archived", "no_permission", "team_not_found", "messages_tab_disabled"];
 
 const PARENT: &[&str] = &[
     "message_not_found",

@@ -43,7 +43,7 @@ fn the_next_step_row_by_row() {
     let closed = || Card { closed: true, ..a() };
     let gone = || Card { place: None, ..a() };
     #[rustfmt::skip]
-    let rows: Vec<(&str, Option<Card>, Vec<Seen>, Step, usize)> = vec![
+    let rows = vec![
         // why                                   card            alerts                                      step             settled
         ("the first alert",                      None,           vec![opened(0, 0, "a")],                    Step::Post,      1),
         ("two rules at once",                    None,           vec![opened(0, 0, "a"), opened(1, 0, "b")], Step::Post,      2),
@@ -84,7 +84,11 @@ fn a_further_rule_is_edited_in_and_then_told_in_a_reply_before_anything_else() {
     assert_eq!(edited.fired[1].untold.as_deref(), Some("reason 1"), "word for word");
     let with_more = [alerts[0].clone(), alerts[1].clone(), opened(3, 7, "a")];
     let reply = folding().plan(Some(&edited), &with_more);
-    assert_eq!((reply.step, reply.settled.len(), reply.news), (Step::Reply, 2, Some(at(6))), "the third is not on it yet");
+    assert_eq!(
+        (reply.step, reply.settled.len(), reply.news),
+        (Step::Reply, 2, Some(at(6))),
+        "the third is not on it yet"
+    );
     let told = reply.card.expect("a card");
     assert_eq!(rules(&told), [("a", true, false), ("b", true, false)]);
     let rest = folding().plan(Some(&told), &with_more);

@@ -137,7 +137,8 @@ mod tests {
         let mut pace = Pace::default();
         let pass = pace.pass(at(0), Method::Post, "C1").expect("free");
         pace.ended(at(0), pass, false, Some(Span::from_secs(120)));
-        for (method, opens) in [(Method::Reply, Err(at(120_000))), (Method::Update, Ok(())), (Method::History, Ok(()))] {
+        for (method, opens) in [(Method::Reply, Err(at(120_000))), (Method::Update, Ok(())), (Method::History, Ok(()))]
+        {
             assert_eq!(pace.opens(at(119_999), method, "C2"), opens, "{method:?}");
         }
         assert_eq!(pace.opens(at(120_000), Method::Post, "C1"), Ok(()));

@@ -157,7 +157,17 @@ impl World {
         let mut lanes = Lanes::new(Policy { tracked: 2_000, parked: 10_000, ..policy() });
         lanes.assign(takeover);
         let position = self.committed;
-        Owner { epoch: self.epoch, lanes, board, pace: Pace::default(), air: vec![], position, paused: false, writing: None, most: 0 }
+        Owner {
+            epoch: self.epoch,
+            lanes,
+            board,
+            pace: Pace::default(),
+            air: vec![],
+            position,
+            paused: false,
+            writing: None,
+            most: 0,
+        }
     }
 
     fn write(&mut self, batch: &Batch<Incoming>) {
@@ -191,17 +201,23 @@ impl World {
             Request::Message(message) if accepted => self.take(order.method, message),
             _ => json!({ "ok": true }),
         };
-        let body = |value: Value| Ok(Answer { status: 200, body: value.to_string().into_bytes(), complete: true, ..Answer::default() });
+        let body = |value: Value| {
+            Ok(Answer { status: 200, body: value.to_string().into_bytes(), complete: true, ..Answer::default() })
+        };
         let answer = match fault {
             Fault::None => body(said),
             Fault::Error(error) => body(json!({ "ok": false, "error": error })),
             Fault::Status(status) => Ok(Answer { status, ..Answer::default() }),
-            Fault::Limited(wait, _) => Ok(Answer { status: 429, retry_after: Some(wait.to_string()), ..Answer::default() }),
+            Fault::Limited(wait, _) => {
+                Ok(Answer { status: 429, retry_after: Some(wait.to_string()), ..Answer::default() })
+            }
             Fault::Lost(_) => Err(Failure::Timeout(std::time::Duration::from_secs(15))),
         };
         let ended = judge(order.method, &answer, at(self.now));
         match &order.request {
-            Request::Look { .. } if ended.judged.verdict != crate::notify::Verdict::Delivered => Outcome::Looked(Err(ended)),
+            Request::Look { .. } if ended.judged.verdict != crate::notify::Verdict::Delivered => {
+                Outcome::Looked(Err(ended))
+            }
             Request::Look { wanted, channel, intent } => {
                 assert_eq!(channel, CHANNEL);
                 Outcome::Looked(Ok(self.look(wanted, *intent)))
@@ -212,9 +228,9 @@ impl World {
 
     fn look(&self, wanted: &super::reconcile::Wanted, intent: Timestamp) -> Option<Match> {
         let from = oldest(intent);
-        let shown = self.messages.iter().filter(|message| message.ts >= from).map(|message| {
-            json!({ "ts": message.ts, "thread_ts": message.thread, "metadata": message.says["metadata"] })
-        });
+        let shown = self.messages.iter().filter(|message| message.ts >= from).map(
+            |message| json!({ "ts": message.ts, "thread_ts": message.thread, "metadata": message.says["metadata"] }),
+        );
         find(&json!({ "messages": shown.collect::<Vec<_>>() }), wanted)
     }
 

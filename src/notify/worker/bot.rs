@@ -53,7 +53,7 @@ impl Worker {
         }
     }
 
-    pub(super) fn order_ended(&mut self, id: u64, outcome: &Outcome) {
+    pub(super) fn order_ended(&mut self, id: u64, method: Method, outcome: &Outcome) {
         let Some(bot) = &mut self.bot else {
             return;
         };
@@ -79,7 +79,10 @@ impl Worker {
             observer.accepted(sink, Duration::from_millis(after_ms.try_into().unwrap_or(0)));
         }
         let ended = outcome.ended();
-        observer.attempted(sink, ended.map_or(AttemptResult::Ok, |ended| ended.judged.result));
+        // A look at the token or at what is there delivers nothing.
+        if method.is_post() || method == Method::Update {
+            observer.attempted(sink, ended.map_or(AttemptResult::Ok, |ended| ended.judged.result));
+        }
         let failed = ended.filter(|ended| !matches!(ended.became, Became::Done { .. }));
         if let Some(ended) = failed {
             let judged = &ended.judged;

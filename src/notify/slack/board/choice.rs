@@ -43,7 +43,9 @@ impl Board {
             };
             self.posts.remove(&place);
             match self.replan(now, lanes, place) {
-                Some((key, plan)) if matches!(plan.step, Step::Post | Step::Reply) => self.arm(now, lanes, place, key, plan),
+                Some((key, plan)) if matches!(plan.step, Step::Post | Step::Reply) => {
+                    self.arm(now, lanes, place, key, plan)
+                }
                 Some(_) => self.sort(now, lanes, place),
                 None => {}
             }

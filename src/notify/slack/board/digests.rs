@@ -56,25 +56,6 @@ pub(super) struct Digest {
     refusals: u32,
 }
 
-/// A digest of a former owner: its alerts wait until it is known whether it was posted.
-#[derive(Clone, Debug)]
-pub(super) struct Orphan {
-    pub(super) partition: Partition,
-    digest: ledger::Digest,
-    look_at: Timestamp,
-    attempts: u32,
-    is_asking: bool,
-    waiting: Vec<Place>,
-    /// It is there: the message's ts.
-    found: Option<String>,
-}
-
-impl Orphan {
-    pub(super) fn new(now: Timestamp, partition: Partition, digest: ledger::Digest) -> Self {
-        Self { partition, digest, look_at: now, attempts: 0, is_asking: false, waiting: Vec::new(), found: None }
-    }
-}
-
 impl Digest {
     /// Forgets partitions that are gone; true if nothing is left of it.
     pub(super) fn forget(&mut self, partitions: &[Partition]) -> bool {
@@ -98,7 +79,7 @@ impl Digest {
     }
 }
 
-fn note_key(id: &str) -> Vec<u8> {
+pub(super) fn note_key(id: &str) -> Vec<u8> {
     [ledger::DIGEST, id.as_bytes()].concat()
 }
 
@@ -221,28 +202,7 @@ impl Board {
             }
             self.wakes(Some(look_at));
         }
-        for i in (0..self.orphans.len()).rev() {
-            let orphan = &self.orphans[i];
-            if orphan.is_asking || orphan.found.is_some() {
-                continue;
-            }
-            if self.terms.on_uncertain != OnUncertain::Reconcile || now - orphan.digest.at >= self.terms.max_age {
-                self.drop_orphan(now, lanes, i);
-                continue;
-            }
-            if now < orphan.look_at {
-                self.wakes(Some(orphan.look_at));
-                continue;
-            }
-            let pass = self.granted(now, pace, Method::History, &channel).ok()?;
-            let orphan = &mut self.orphans[i];
-            orphan.is_asking = true;
-            let (id, intent) = (orphan.digest.id.clone(), orphan.digest.at);
-            let call = Call::OrphanLook(id.clone(), orphan.partition);
-            let request = Request::Look { wanted: Wanted::Digest(id), channel, intent };
-            return Some(self.order(Method::History, request, call, pass));
-        }
-        None
+        self.look_for_orphans(now, lanes, pace)
     }
 
     /// The digest's post has come back.
@@ -294,7 +254,12 @@ impl Board {
     }
 
     /// The lookup for the digest has come back.
-    pub(super) fn digest_looked(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, found: &Result<Option<Match>, Ended>) {
+    pub(super) fn digest_looked(
+        &mut self,
+        now: Timestamp,
+        lanes: &mut Lanes<Incoming>,
+        found: &Result<Option<Match>, Ended>,
+    ) {
         let Some(digest) = &mut self.digest else {
             return;
         };
@@ -336,71 +301,6 @@ impl Board {
         if let Some(digest) = self.digest.take() {
             end_notes(lanes, &digest);
             lanes.release(&digest.members.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(), true);
-        }
-    }
-
-    /// Whether alerts of this lead wait for a digest of a former owner; those that one names end with it.
-    pub(super) fn orphan_holds(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, place: Place, seen: &[Seen]) -> bool {
-        let names_nobody = |orphan: &Orphan| orphan.digest.offsets.is_empty();
-        let names = |orphan: &Orphan| {
-            orphan.partition == place.0 && seen.iter().any(|seen| orphan.digest.offsets.contains(&seen.offset.0))
-        };
-        let Some(orphan) = self.orphans.iter_mut().find(|orphan| names(orphan)) else {
-            return false;
-        };
-        match &orphan.found {
-            None => orphan.waiting.push(place),
-            Some(ts) => {
-                let named = seen.iter().take_while(|seen| orphan.digest.offsets.contains(&seen.offset.0));
-                let ends: Vec<_> = named.map(|seen| ((place.0, seen.offset), Ending::Coalesced)).collect();
-                if ends.is_empty() {
-                    return false;
-                }
-                lanes.end_together(now, &ends, Some(ts));
-                orphan.digest.offsets.retain(|offset| !ends.iter().any(|((_, ended), _)| ended.0 == *offset));
-                let is_over = orphan.digest.offsets.is_empty();
-                if let Some(i) = self.orphans.iter().position(names_nobody).filter(|_| is_over) {
-                    self.drop_orphan(now, lanes, i);
-                }
-            }
-        }
-        true
-    }
-
-    /// The lookup for a former owner's digest has come back.
-    pub(super) fn orphan_looked(
-        &mut self,
-        now: Timestamp,
-        lanes: &mut Lanes<Incoming>,
-        (id, partition): (&str, Partition),
-        found: &Result<Option<Match>, Ended>,
-    ) {
-        let is_it = |orphan: &Orphan| orphan.digest.id == id && orphan.partition == partition;
-        let Some(i) = self.orphans.iter().position(is_it) else {
-            return;
-        };
-        let orphan = &mut self.orphans[i];
-        orphan.is_asking = false;
-        orphan.attempts += 1;
-        match found {
-            Ok(Some(found)) => {
-                // Its alerts are read again from the offset on: each ends as it comes.
-                orphan.found = Some(found.ts.clone());
-                for place in std::mem::take(&mut orphan.waiting) {
-                    self.sort(now, lanes, place);
-                }
-            }
-            Ok(None) if now < orphan.digest.at + SETTLE => orphan.look_at = orphan.digest.at + SETTLE,
-            Err(ended) if !ended.lacks_scope() => orphan.look_at = now + Schedule::default().pause(orphan.attempts),
-            _ => self.drop_orphan(now, lanes, i),
-        }
-    }
-
-    fn drop_orphan(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, i: usize) {
-        let orphan = self.orphans.swap_remove(i);
-        lanes.note(orphan.partition, note_key(&orphan.digest.id), None);
-        for place in orphan.waiting {
-            self.sort(now, lanes, place);
         }
     }
 }

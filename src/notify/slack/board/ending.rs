@@ -110,7 +110,8 @@ impl Board {
     ) -> Option<Finished> {
         match &ended.became {
             Became::Done { channel, ts } => {
-                let placed = Some(CardPlace { channel: channel.clone(), ts: ts.clone() }).filter(|_| step == Step::Post);
+                let placed =
+                    Some(CardPlace { channel: channel.clone(), ts: ts.clone() }).filter(|_| step == Step::Post);
                 return self.done(now, lanes, (ticket, key), plan, placed);
             }
             Became::ParentGone => {
@@ -320,14 +321,7 @@ impl Board {
     }
 
     /// Nobody knows whether it was posted, and the config wants it given up then.
-    pub(super) fn hold(
-        &mut self,
-        now: Timestamp,
-        lanes: &mut Lanes<Incoming>,
-        key: &Key,
-        head: Place,
-        seen: &[Seen],
-    ) {
+    pub(super) fn hold(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, key: &Key, head: Place, seen: &[Seen]) {
         let slot = self.slots.get(key);
         let intended = slot.and_then(|slot| slot.card.intent.as_ref()).map(|intent| intent.alert_id.clone());
         let last = seen.iter().position(|seen| Some(seen.alert.id.to_string()) == intended).unwrap_or(0);

@@ -60,7 +60,8 @@ impl Board {
             }
             let key = lanes.lead(place).map(|lead| (place.0, lead));
             let known = key.and_then(|key| Some((self.slots.get(&key)?.card.clone(), key)));
-            let Some((card, key, intent)) = known.and_then(|(card, key)| Some((card.clone(), key, card.intent?))) else {
+            let Some((card, key, intent)) = known.and_then(|(card, key)| Some((card.clone(), key, card.intent?)))
+            else {
                 self.looks.pop_first();
                 continue;
             };
