@@ -334,5 +334,8 @@ fn face<'a>(card: &'a Card, alert: &'a Alert, link: Option<&LinkTemplate>) -> Fa
 }
 
 #[cfg(test)]
+#[path = "board_scenarios.rs"]
+mod scenarios;
+#[cfg(test)]
 #[path = "board_tests.rs"]
 mod tests;

@@ -345,3 +345,18 @@ impl Owner {
         }
     }
 }
+
+/// Nothing goes wrong.
+pub fn well(_: i64, _: Method) -> Fault {
+    Fault::None
+}
+
+/// Over any t seconds at most t + 3 posts.
+pub fn assert_pace(world: &World) {
+    let posts: Vec<i64> = world.asked.iter().filter(|(_, method)| method.is_post()).map(|(at, _)| *at).collect();
+    for (i, first) in posts.iter().enumerate() {
+        for (n, last) in posts[i..].iter().enumerate() {
+            assert!((n as i64 + 1) * 1_000 <= (last - first) + 3_000, "{n} posts from {first} to {last}");
+        }
+    }
+}

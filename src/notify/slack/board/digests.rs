@@ -1,4 +1,4 @@
-//! Digests from their beginning to their end, and those that a former owner left behind.
+//! Digests from their beginning to their end.
 
 use std::collections::BTreeSet;
 
