@@ -188,7 +188,8 @@ pub fn has_untold(card: &Card) -> bool {
 }
 
 fn news<'a>(seen: impl Iterator<Item = &'a Seen>) -> Option<Timestamp> {
-    seen.filter(|seen| seen.alert.kind == AlertKind::Opened).map(|seen| seen.time).max()
+    // What goes on about an older piece of news makes it no younger.
+    seen.map(|seen| (seen.alert.kind == AlertKind::Opened, seen.time)).max().map(|(_, time)| time)
 }
 
 fn fired(alert: &Alert, untold: Option<String>) -> Fired {

@@ -207,6 +207,12 @@ impl Board {
 
     /// The digest's post has come back.
     pub(super) fn digest_posted(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, ended: &Ended, chance: f64) {
+        self.follow_digest(now, lanes, ended, chance);
+        // All that it names went to other owners meanwhile.
+        self.digest.take_if(|digest| digest.members.is_empty());
+    }
+
+    fn follow_digest(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, ended: &Ended, chance: f64) {
         let on_uncertain = self.terms.on_uncertain;
         let Some(digest) = &mut self.digest else {
             return;
@@ -260,6 +266,7 @@ impl Board {
         lanes: &mut Lanes<Incoming>,
         found: &Result<Option<Match>, Ended>,
     ) {
+        self.digest.take_if(|digest| digest.members.is_empty());
         let Some(digest) = &mut self.digest else {
             return;
         };

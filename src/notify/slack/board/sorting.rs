@@ -105,7 +105,8 @@ impl Board {
     }
 
     /// A card as it is from now on, here and on the ledger.
-    pub(super) fn keep(&mut self, lanes: &mut Lanes<Incoming>, key: &Key, card: Card, doubt: Doubt) {
+    pub(super) fn keep(&mut self, lanes: &mut Lanes<Incoming>, key: &Key, mut card: Card, doubt: Doubt) {
+        card.intent.take_if(|_| doubt == Doubt::None);
         lanes.note(key.0, note_key(&key.1), Some(ledger::write(&Entry::Card(card.clone()))));
         self.slots.insert(key.clone(), Slot { card, doubt });
         self.bound();
