@@ -216,3 +216,94 @@ proptest! {
         prop_assert_eq!(replies.len(), count, "a reply was posted twice");
     }
 }
+
+/// A card as somebody writes it who reads one lead's alerts one after the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Naive {
+    /// Rule, start of its episode, whether that lasts.
+    rules: Vec<(String, Timestamp, bool)>,
+    newest: Timestamp,
+    closed: bool,
+    reason: String,
+}
+
+fn naive(alerts: &[Alert], gap: Span) -> Vec<Naive> {
+    let mut cards: Vec<Naive> = Vec::new();
+    for alert in alerts {
+        let is_over = cards.last().is_none_or(|card| card.closed || alert.time - card.newest >= gap);
+        if alert.kind == Opened && is_over {
+            cards.iter_mut().for_each(|card| card.closed = true);
+            cards.push(Naive::default());
+        }
+        let Some(card) = cards.last_mut() else {
+            continue;
+        };
+        let known = card.rules.iter().position(|(rule, ..)| *rule == alert.rule);
+        match (alert.kind, known) {
+            (Opened, Some(i)) => (card.rules[i].1, card.rules[i].2) = (alert.episode_start, true),
+            (Updated, _) if is_over => continue,
+            (Updated, Some(_)) => {}
+            (Opened | Updated, None) => card.rules.push((alert.rule.clone(), alert.episode_start, true)),
+            (Closed, Some(i)) if !card.closed && card.rules[i].2 && alert.episode_start >= card.rules[i].1 => {
+                card.rules[i].2 = false;
+                card.closed = card.rules.iter().all(|(.., open)| !open);
+            }
+            (Closed, _) => continue,
+        }
+        (card.newest, card.reason) = (alert.time, alert.reason.clone());
+    }
+    cards
+}
+
+proptest! {
+    /// However the alerts come together, in the end the channel shows what a naive reader would have written.
+    #[test]
+    fn the_channel_shows_what_a_naive_reader_of_the_alerts_would_write(
+        alerts in prop::collection::vec((0usize..2, 0usize..3, 0u8..6, 0usize..8, any::<bool>()), 1..40),
+        lives in prop::collection::vec(0i64..20 * HOUR, 0..4),
+    ) {
+        const PAUSES: [i64; 8] = [0, 0, 1, SECOND, MINUTE, 2 * HOUR, 4 * HOUR - 1, 4 * HOUR];
+        const LEADS: [&str; 2] = ["ada", "bo"];
+        let (mut world, mut published) = (World::default(), 0);
+        let mut starts = BTreeMap::new();
+        for (lead, rule, kind, pause, is_of_before) in &alerts {
+            published += PAUSES[*pause];
+            let kind = match kind { 0..3 => Opened, 3 => Updated, _ => Closed };
+            world.publish(published, LEADS[*lead], ["a", "b", "c"][*rule], kind);
+            // An episode's later alerts name its start; some are of one that is long over.
+            let start = starts.entry((*lead, *rule)).or_insert(at(published));
+            if kind == Opened {
+                *start = at(published);
+            }
+            let start = if *is_of_before && kind != Opened { at(-1) } else { *start };
+            world.alerts.last_mut().expect("just published").1.episode_start = start;
+        }
+        let mut owner = world.takes_over(terms());
+        for life in lives {
+            let until = world.now + life;
+            owner.works_until(&mut world, until, &mut well);
+            owner = world.takes_over(terms());
+        }
+        let until = world.now.max(published) + HOUR;
+        owner.works_until(&mut world, until, &mut well);
+        for lead in LEADS {
+            let of: Vec<_> = world.alerts.iter().map(|(_, alert)| alert.clone()).filter(|a| a.lead.key == lead).collect();
+            let expected: Vec<_> = naive(&of, terms().folding.gap).iter().map(|card| {
+                let rules: Vec<_> = card.rules.iter()
+                    .map(|(rule, _, open)| format!("{rule}{}", if *open { "" } else { " (over)" })).collect();
+                let tier = if card.closed { "CLOSED" } else { "HOT" };
+                (format!("{tier} | Lead {lead} - Example"), card.reason.clone(), format!("rule {} | ", rules.join(", ")))
+            }).collect();
+            let cards = world.parents();
+            let cards: Vec<_> = cards.iter().filter(|card| card.text().contains(&format!("Lead {lead} "))).collect();
+            prop_assert_eq!(cards.len(), expected.len(), "{:?}", &of);
+            for (card, (head, reason, rules)) in cards.iter().zip(expected) {
+                let text = |i: usize| card.says["blocks"][i]["text"]["text"].as_str().unwrap_or_default().to_owned();
+                prop_assert_eq!((text(0), text(1)), (head, reason));
+                let context = card.says["blocks"].as_array().and_then(|blocks| blocks.last()).cloned().unwrap_or_default();
+                let said = context["elements"][0]["text"].as_str().unwrap_or_default().to_owned();
+                prop_assert!(said.starts_with(&rules), "{said} is not {rules}");
+            }
+        }
+    }
+}

@@ -104,7 +104,7 @@ impl Folding {
             },
             (Some(card), _) if card.place.is_some() => Step::Edit,
             // Its message is gone, and there is nothing left that people should look at.
-            (Some(card), _) if card.closed => Step::Nothing,
+            (Some(next), _) if next.closed && card.is_some_and(|card| card.shown.is_some()) => Step::Nothing,
             _ => Step::Post,
         };
         if step == Step::Farewell {

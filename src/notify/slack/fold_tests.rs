@@ -42,6 +42,7 @@ fn the_next_step_row_by_row() {
     let a = || posted(&[opened(0, 0, "a")]);
     let closed = || Card { closed: true, ..a() };
     let gone = || Card { place: None, ..a() };
+    let armed = || Card { fired: vec![], shown: None, ..gone() };
     #[rustfmt::skip]
     let rows = vec![
         // why                                   card            alerts                                      step             settled
@@ -64,6 +65,8 @@ fn the_next_step_row_by_row() {
         ("a closed card",                        Some(closed()), vec![opened(1, 9, "a")],                    Step::Post,      1),
         ("a closed card closes",                 Some(closed()), vec![seen(1, 9, "a", Closed, 0)],           Step::Nothing,   1),
         ("close, then news",                     Some(a()),      vec![seen(1, 9, "a", Closed, 0), opened(2, 10, "a")], Step::Edit, 1),
+        ("about to be posted",                   Some(armed()),  vec![opened(0, 0, "a"), seen(1, 9, "a", Closed, 0)], Step::Post, 2),
+        ("about to be posted, then given up",    Some(armed()),  vec![seen(1, 9, "a", Updated, 0)],          Step::Nothing,   1),
         ("its message is gone",                  Some(gone()),   vec![seen(1, 9, "a", Updated, 0)],          Step::Post,      1),
         ("its message is gone and it is over",   Some(gone()),   vec![seen(1, 9, "a", Closed, 0)],           Step::Nothing,   1),
     ];
