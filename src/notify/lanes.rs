@@ -30,6 +30,8 @@ pub type Place = (Partition, Offset);
 #[derive(Debug)]
 pub struct Lanes<R> {
     policy: Policy,
+    /// Which records tell the other side nothing: they end without an attempt when their turn comes.
+    idle: fn(&R) -> bool,
     partitions: BTreeMap<Partition, Lane<R>>,
     ready: VecDeque<Place>,
     due: BTreeSet<(Timestamp, Place)>,
@@ -56,6 +58,7 @@ impl<R> Lanes<R> {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
+            idle: |_| false,
             partitions: BTreeMap::new(),
             ready: VecDeque::new(),
             due: BTreeSet::new(),
@@ -71,6 +74,11 @@ impl<R> Lanes<R> {
             writing: None,
             books: Books::default(),
         }
+    }
+
+    /// Passes over the records that tell the other side nothing: they end as suppressed.
+    pub fn passing_over(self, idle: fn(&R) -> bool) -> Self {
+        Self { idle, ..self }
     }
 
     /// What was taken in and what became of it.
@@ -195,6 +203,12 @@ impl<R> Lanes<R> {
                 self.ready.pop_front();
                 continue;
             };
+            if (self.idle)(&item.record) {
+                item.state = State::Ending;
+                self.ready.pop_front();
+                self.pending.insert(place, Fate::Ended(Ending::Suppressed));
+                continue;
+            }
             if self.shut.is_some_and(|(_, probe_at)| now < probe_at || self.taken > 0) {
                 return None;
             }

@@ -251,7 +251,12 @@ fn start_sink(
         max_age: Span::from_millis(max_age_ms),
         schedule: sink.schedule(),
     };
-    let mut worker = Worker::new(around, Lanes::new(policy), commands, Records { batches, written });
+    let mut lanes = Lanes::new(policy);
+    if matches!(sink.target, Target::Slack { .. }) {
+        // An incoming webhook can only post: what changes a card would be another card.
+        lanes = lanes.passing_over(Incoming::changes_a_card);
+    }
+    let mut worker = Worker::new(around, lanes, commands, Records { batches, written });
     if let Some(bot) = bot {
         worker = worker.with_bot(bot);
     }
