@@ -121,7 +121,7 @@ struct Body {
     #[serde(default)]
     ts: String,
     #[serde(default)]
-    response_metadata: Metadata,
+    response_metadata: Option<Metadata>,
 }
 
 #[derive(Default, Deserialize)]
@@ -239,7 +239,7 @@ fn said(body: &Body) -> String {
     let error = &body.error;
     let is_code = !error.is_empty() && error.len() <= 80 && error.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let mut said = if is_code { error.clone() } else { "an error that is no code".to_owned() };
-    for message in &body.response_metadata.messages {
+    for message in body.response_metadata.iter().flat_map(|metadata| &metadata.messages) {
         let pointer = message.split_once("[json-pointer:").and_then(|(_, rest)| rest.split_once(']'));
         let is_plain = |pointer: &&str| pointer.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_'));
         if let Some(pointer) = pointer.map(|(pointer, _)| pointer).filter(is_plain) {
@@ -303,8 +303,11 @@ mod tests {
                 "{answer:?}"
             );
         }
-        let posted =
-            judge(Method::Post, &answered(200, r#"{"ok":true,"channel":"C1","ts":"1.000200"}"#), Timestamp::default());
+        let posted = judge(
+            Method::Post,
+            &answered(200, r#"{"ok":true,"channel":"C1","ts":"1.000200","response_metadata":null}"#),
+            Timestamp::default(),
+        );
         assert_eq!(posted.became, Became::Done { channel: "C1".into(), ts: "1.000200".into() });
         assert_eq!(posted.judged.verdict, Verdict::Delivered);
     }

@@ -11,8 +11,9 @@ use crate::notify::breaker::{Breaker, Standing};
 /// posts arrive closer together than they were sent.
 pub const POST_PACE: Span = Span::from_millis(1_050);
 
-/// Posts to one channel that may go at once.
-const BURST: i64 = 3;
+/// Posts to one channel that may go at once: one fewer than is promised, as the first one has a connection to make and
+/// those behind it find it made.
+const BURST: i64 = 2;
 
 /// Posts to all channels in a minute: Slack allows "several hundred".
 const POSTS_A_MINUTE: usize = 200;
@@ -118,7 +119,6 @@ mod tests {
         let rows = [
             (    0, Method::Post,    "C1", Ok(())),
             (    0, Method::Reply,   "C1", Ok(())),
-            (    0, Method::Post,    "C1", Ok(())),
             (    0, Method::Reply,   "C1", Err(1_050)),
             (    0, Method::Post,    "C2", Ok(())),
             (    0, Method::Update,  "C1", Ok(())),
@@ -171,9 +171,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever comes when, and however many channels there are.
+        /// Whatever comes when, and however many channels there are: one fewer than the t + 3 that Slack's side may count.
         #[test]
-        fn never_more_than_t_plus_3_posts_in_t_seconds(
+        fn never_more_than_t_plus_2_posts_in_t_seconds(
             steps in prop::collection::vec((0i64..900, 0usize..2, any::<bool>(), 0u8..20), 1..300),
         ) {
             let mut pace = Pace::default();
@@ -189,7 +189,7 @@ mod tests {
             for posts in posts {
                 for (i, first) in posts.iter().enumerate() {
                     for (n, last) in posts[i..].iter().enumerate() {
-                        prop_assert!((n as i64 + 1) * 1_000 <= (last - first) + 3_000, "{:?}", posts);
+                        prop_assert!((n as i64 + 1) * 1_000 <= (last - first) + 2_000, "{:?}", posts);
                     }
                 }
             }

@@ -12,7 +12,7 @@ use crate::notify::slack::digest::Occasion;
 use crate::notify::slack::fold::{Plan, Step};
 use crate::notify::slack::pace::{POST_PACE, Pace};
 
-/// Intents that are on the ledger ahead of their posts: as many as may be posted at once.
+/// Intents that are on the ledger ahead of their posts: as many as may be posted at once, and one that is next.
 const AHEAD: usize = 3;
 
 /// Leads whose cards would take longer than this come in a digest, all but the hottest.
