@@ -147,19 +147,28 @@ fn a_card_lives_through_edits_replies_and_kills() {
     let hold = json!({ "faults": [{ "method": "chat.postMessage", "hold": true, "accept": true }] });
     slack.control(&hold);
     deployment.publish(4, "Bo", "pricing-surge", Opened);
-    wait_for("the held card", DEADLINE, || slack.messages("Bo", false).pop());
+    let held = wait_for("the held card", DEADLINE, || slack.messages("Bo", false).pop());
+    // Two messages are a page: it is not on the first one, nor will the reply be.
+    slack.control(&json!({ "noise": 5 }));
     deployment.process.signal("KILL");
     deployment.start();
     deployment.commits_to(4);
     let slack = &deployment.slack;
+    slack.control(&json!({ "noise": 3, "thread": held["ts"] }));
     slack.control(&hold);
     deployment.publish(5, "Bo", "demo-requested", Opened);
-    wait_for("the held reply", DEADLINE, || slack.messages("Bo", true).pop());
+    let ours = |slack: &FakeSlack| {
+        let mut replies = slack.messages("Bo", true);
+        replies.retain(|reply| reply["text"] == "demo-requested: reason 5");
+        replies
+    };
+    wait_for("the held reply", DEADLINE, || ours(slack).pop());
     deployment.process.signal("KILL");
     deployment.start();
     deployment.commits_to(5);
     let slack = &deployment.slack;
-    assert_eq!((slack.messages("Bo", false).len(), slack.messages("Bo", true).len()), (1, 1), "no second message");
+    assert_eq!((slack.messages("Bo", false).len(), ours(slack).len()), (1, 1), "no second message");
+    assert!(slack.count("conversations.history") >= 3 && slack.count("conversations.replies") >= 2, "page by page");
 
     // Cards outlive the process; a card that was deleted has another in its place.
     deployment.publish(6, "Ada", "pricing-surge", Closed);

@@ -2,7 +2,7 @@
 
 Prints its port. `POST /control` changes it: {"tokens": [...]}, {"scopes": [...]}, {"archived": [...]}, {"delete": ts},
 {"faults": [{"method": ..., "times": n, "error" | "status" | "retry_after" | "drop" | "hold": ..., "accept": true}]},
-{"release": true}. `GET /state` tells its messages, its requests and every rule that was broken.
+{"release": true}, {"noise": n, "thread": ts or null}: messages of people. `GET /state` tells its messages, its requests and every rule that was broken.
 """
 import json
 import sys
@@ -248,6 +248,12 @@ class Slack(BaseHTTPRequestHandler):
                     state[name] = wish[name]
             if "release" in wish:
                 release.set()
+            for number in range(wish.get("noise", 0)):
+                message = {"type": "message", "channel": "C0000000001", "text": f"a person's {number}", "blocks": None,
+                           "metadata": None, "edits": 0, "ts": f"{time.time() + number / 1e6:.6f}"}
+                if wish.get("thread"):
+                    message["thread_ts"] = wish["thread"]
+                state["messages"].append(message)
         self.answer(200, {"ok": True})
 
     def call(self, method, token, args):

@@ -15,6 +15,9 @@ use crate::notify::http::{Answer, Endpoint, Failure};
 /// Messages of one page of a lookup.
 const PAGE: u32 = 100;
 
+/// Pages of one lookup: a hundred thousand messages since a minute before the intent; more would be no channel of people.
+const MAX_PAGES: usize = 1_000;
+
 /// Between two pages: Slack allows about one such call a second.
 const PAGE_PACE: Duration = Duration::from_millis(1_300);
 
@@ -65,7 +68,7 @@ impl Caller {
         intent: Timestamp,
     ) -> Result<Option<Match>, Ended> {
         let mut cursor: Option<String> = None;
-        loop {
+        for _ in 0..MAX_PAGES {
             let form = form(wanted, channel, intent, cursor.as_deref());
             let (answer, ended) = self.send(endpoint, method, &form).await;
             let (Ok(answer), Became::Done { .. }) = (answer, &ended.became) else {
@@ -81,6 +84,8 @@ impl Caller {
             }
             tokio::time::sleep(PAGE_PACE).await;
         }
+        let endless = Failure::Transport("more pages than are read".to_owned());
+        Err(judge(method, &Err(endless), wall_clock()))
     }
 }
 
