@@ -296,3 +296,53 @@ fn a_record_that_is_no_alert_is_given_up() {
     let batch = owner.lanes.take_batch().expect("its end");
     assert_eq!(batch.writes[0].fate, crate::notify::job::Fate::Ended(Ending::GivenUp(Reason::Message)));
 }
+
+/// Every mrkdwn text of a message.
+fn mrkdwn<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(map) if map.get("type") == Some(&"mrkdwn".into()) => {
+            found.push(value["text"].as_str().unwrap_or_default());
+        }
+        Value::Object(map) => map.values().for_each(|value| mrkdwn(value, found)),
+        Value::Array(items) => items.iter().for_each(|value| mrkdwn(value, found)),
+        _ => {}
+    }
+}
+
+/// Goal: whatever a lead wrote, cards, edits, replies and digests fit (the world's Slack counts), and nothing in them mentions,
+/// links or hides.
+#[test]
+fn hostile_texts_control_nothing_in_cards_replies_and_digests() {
+    let hostile = "<!channel> & <https://evil.example|x> @here \u{202e}😀\n".repeat(120);
+    let mut world = World::default();
+    for n in 0..14 {
+        world.publish(n * MINUTE, "ada", &format!("rule{}", n / 7 * n), Opened);
+    }
+    for n in 0..30 {
+        world.publish(20 * MINUTE, &format!("lead{n}"), "a", Opened);
+    }
+    for (_, alert) in &mut world.alerts {
+        let key = alert.lead.key.clone();
+        (alert.lead.name, alert.lead.company) = (Some(format!("{hostile}{key}")), Some(hostile.clone()));
+        (alert.reason, alert.flag_texts) = (hostile.clone(), vec![hostile.clone(); 5]);
+        alert.rule = format!("{}{hostile}", alert.rule);
+    }
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, 7 * MINUTE - 1, &mut well);
+    // The other rules come while nothing goes out, so that one reply tells them all.
+    owner.works_until(&mut world, 19 * MINUTE, &mut |_, _| Fault::Status(503));
+    world.now = HOUR / 2;
+    owner.works_until(&mut world, HOUR, &mut well);
+    let digests = world.parents().iter().filter(|message| message.text().starts_with("DIGEST")).count();
+    assert_eq!((digests, world.replies().len(), owner.counts().ended), (1, 1, 44));
+    for message in &world.messages {
+        assert!(!message.text().contains(['<', '>', '\n', '\u{202e}']), "{}", message.text());
+        let mut found = Vec::new();
+        mrkdwn(&message.says, &mut found);
+        assert!(found.iter().all(|text| text.starts_with("*Score") || text.starts_with("event <!date^")), "{found:?}");
+        let payload = message.says["metadata"]["event_payload"].as_object().expect("ids");
+        let is_id =
+            |value: &Value| value.as_str().is_none_or(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        assert!(payload.values().all(is_id), "{payload:?}");
+    }
+}
