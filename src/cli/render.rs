@@ -79,7 +79,7 @@ fn one(settings: &Settings, sink: &Sink, found: &Found) -> (Value, Vec<Use>) {
         headers.insert(name.to_string(), value.to_str().unwrap_or_default().into());
     }
     let uses = match &sink.target {
-        Target::Slack { .. } => limits(&row["body"]),
+        Target::Slack { .. } | Target::Bot(_) => limits(&row["body"]),
         Target::Webhook(webhook) => {
             headers.insert("webhook-id".to_owned(), alert.id.to_string().into());
             for (name, _) in &webhook.headers {

@@ -184,6 +184,7 @@ impl Status {
                 Entry::Ended(ended) => *status.number(ended.outcome) += 1,
                 Entry::Sink(new) if state.as_ref().is_none_or(|known| known.since <= new.since) => state = Some(new),
                 Entry::Sink(_) => {}
+                Entry::Card(_) | Entry::Digest(_) => {}
                 Entry::Unblock { time } => unblocked = unblocked.max(Some(time)),
             }
         }

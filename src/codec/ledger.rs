@@ -1,7 +1,8 @@
 //! The records of a sink's ledger: what became of each alert, what waits to be tried again, and the state of the sink.
 //!
 //! The topic is compacted. An alert's key is its id, or `@` and its offset where it has none; `sink` is the state of the
-//! sink; what operators ask for begins with `ask/`. A value is JSON with its version; none is a tombstone.
+//! sink; what operators ask for begins with `ask/`; a Slack bot's cards begin with `card/`, its digests with `digest/`. A
+//! value is JSON with its version; none is a tombstone.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,12 @@ pub const UNBLOCK: &[u8] = b"ask/unblock";
 
 /// What the key of a wish that a dead letter be delivered again begins with; see [`redrive_key`].
 const REDRIVE: &[u8] = b"ask/redrive/";
+
+/// Before a lead's key: its card in Slack.
+pub const CARD: &[u8] = b"card/";
+
+/// Before a digest's id: one that was about to be posted.
+pub const DIGEST: &[u8] = b"digest/";
 
 /// A record's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,6 +45,10 @@ pub enum Entry {
     /// An operator wants a dead letter delivered again. Gone (a tombstone) as soon as another record of the alert says
     /// what became of it.
     Redrive(Redrive),
+    /// A lead's card in Slack.
+    Card(Card),
+    /// A digest that was about to be posted; a tombstone follows when that is over.
+    Digest(Digest),
 }
 
 /// A dead letter that is to be delivered again.
@@ -53,6 +64,92 @@ pub struct Redrive {
     pub redrives: u32,
     /// The record itself.
     pub alert: Payload,
+}
+
+/// A lead's card in Slack: what it shows, and what was about to be posted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// A hash of the address that it was posted to: at another address nothing is known of it.
+    pub home: String,
+    /// Where it is; none before it is posted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// Stands for the card in its metadata.
+    pub episode: String,
+    /// Every rule that fired on it, in that order.
+    pub fired: Vec<Fired>,
+    /// The newest alert that it shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+    /// It says that the lead is no longer hot.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub closed: bool,
+    /// When it was posted or edited last.
+    pub edited: Timestamp,
+    /// What was about to be posted: whoever finds this looks whether it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+}
+
+/// Where a message is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The channel's id, as Slack said it.
+    pub channel: String,
+    /// The message's name within it.
+    pub ts: String,
+}
+
+/// A rule that fired on a card.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fired {
+    /// Its id.
+    pub rule: String,
+    /// When its episode opened.
+    pub start: Timestamp,
+    /// Whether that lasts.
+    pub open: bool,
+    /// Why it fired, until a reply has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
+}
+
+/// The newest alert that a card shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// Its offset on the alert topic.
+    pub offset: i64,
+    /// Its event time.
+    pub time: Timestamp,
+    /// The alert as the sink may know it.
+    pub alert: Bytes,
+}
+
+/// A message that was about to be posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The newest alert that it was to show.
+    pub alert_id: String,
+    /// When.
+    pub at: Timestamp,
+    /// A reply to the card, not the card itself.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reply: bool,
+}
+
+/// A digest that was about to be posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digest {
+    /// Stands for it in its metadata.
+    pub id: String,
+    /// When.
+    pub at: Timestamp,
+    /// The alerts of this partition that it names, by their offsets.
+    pub offsets: Vec<i64>,
+}
+
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 /// An alert that waits.
@@ -83,6 +180,9 @@ pub struct Ended {
     /// Why it was given up: the dead letter's `hotlead_reason`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The message that shows it, or one newer in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub into: Option<String>,
     /// What happened.
     #[serde(flatten)]
     pub tries: Tries,

@@ -4,12 +4,14 @@ pub mod fields;
 mod kafka;
 mod keys;
 mod librdkafka;
+mod link;
 mod reach;
 mod read;
 mod routes;
 mod secrets;
 mod signing;
 mod sinks;
+mod slack;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -21,11 +23,13 @@ use crate::core::backoff::Schedule;
 use crate::core::event::FieldPath;
 
 pub(super) use self::keys::CONFIG_FILE;
+pub use self::link::LinkTemplate;
 pub use self::read::read;
 pub(super) use self::read::{beside, read_tree};
 pub use self::routes::{Routing, SinkRoute, Takes};
 pub use self::secrets::{Needed, Reference, Secret, Surroundings};
 pub use self::signing::SigningKey;
+pub use self::slack::{Bot, OnUncertain};
 pub use self::webhook::{Encoding, Payload, Webhook};
 
 /// A whole hotlead.yaml, defaults filled in.
@@ -118,6 +122,8 @@ pub struct Sink {
     pub start: Start,
     /// An alert older than this is given up.
     pub max_age: Duration,
+    /// Of a Slack bot: an alert older than this comes in a digest.
+    pub stale_after: Duration,
     /// Fields of the lead that it must not learn.
     pub mask: Vec<&'static str>,
     /// What it is.
@@ -131,9 +137,13 @@ pub enum Target {
     Slack {
         /// The whole URL is a secret.
         webhook_url: Secret,
+        /// The card's link to the CRM.
+        crm_url: Option<LinkTemplate>,
         /// How to reach it.
         reach: Box<Reach>,
     },
+    /// A Slack bot, whose cards are edited and replied to.
+    Bot(Box<Bot>),
     /// A generic endpoint, signed per Standard Webhooks.
     Webhook(Box<Webhook>),
 }
@@ -143,9 +153,13 @@ impl Target {
     pub fn secrets_mut(&mut self) -> Vec<&mut Secret> {
         let mut found = Vec::new();
         let reach = match self {
-            Self::Slack { webhook_url, reach } => {
+            Self::Slack { webhook_url, reach, .. } => {
                 found.push(webhook_url);
-                reach
+                reach.as_mut()
+            }
+            Self::Bot(bot) => {
+                found.push(&mut bot.token);
+                &mut bot.reach
             }
             Self::Webhook(webhook) => {
                 found.extend(&mut webhook.secrets);
@@ -165,7 +179,7 @@ impl Sink {
     /// When what failed is tried again.
     pub fn schedule(&self) -> Schedule {
         match &self.target {
-            Target::Slack { .. } => Schedule::default(),
+            Target::Slack { .. } | Target::Bot(_) => Schedule::default(),
             Target::Webhook(webhook) => webhook.retry,
         }
     }

@@ -55,6 +55,10 @@ pub struct Alert {
 pub enum AlertKind {
     /// The lead turned hot.
     Opened,
+    /// It still is, and more is known.
+    Updated,
+    /// It no longer is.
+    Closed,
 }
 
 impl AlertKind {
@@ -62,6 +66,8 @@ impl AlertKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Opened => "opened",
+            Self::Updated => "updated",
+            Self::Closed => "closed",
         }
     }
 }

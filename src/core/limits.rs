@@ -156,3 +156,9 @@ pub const MAX_LEDGER_RECORD: usize = 8 * 1024 * 1024;
 
 /// Alerts of one partition that a sink keeps in memory: at 4 KiB each 8 MiB; beyond it Kafka is the backlog.
 pub const MAX_TRACKED: usize = 2_000;
+
+/// Cards of a Slack bot that are remembered: at 2 KiB each 20 MiB. A lead whose card was forgotten gets a new one.
+pub const MAX_CARDS: usize = 10_000;
+
+/// Alerts of one digest: they are in memory twice while it is written, at 5 KiB each 10 MiB.
+pub const MAX_DIGEST: usize = 2_000;

@@ -4,6 +4,7 @@ use super::job::Write;
 use super::redact::Redactor;
 use super::verdict::Reason;
 use crate::codec::ledger::{Bytes, Payload};
+use crate::core::alert::AlertKind;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
 
@@ -26,6 +27,16 @@ impl Incoming {
     pub fn id(&self) -> Option<&[u8]> {
         let header = self.headers.iter().find(|(name, _)| name == "ce_id");
         header.and_then(|(_, value)| value.as_deref())
+    }
+
+    /// Whether the alert only changes what an earlier one said: it was updated or closed.
+    pub fn changes_a_card(&self) -> bool {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            kind: AlertKind,
+        }
+        let head = serde_json::from_slice::<Head>(self.value.as_deref().unwrap_or_default());
+        head.is_ok_and(|head| head.kind != AlertKind::Opened)
     }
 
     /// The same for people.
@@ -82,5 +93,27 @@ impl DeadLetter {
         let mut headers = record.headers.clone();
         headers.extend(ours.map(|(name, value)| (name.to_owned(), Some(value.into_bytes()))));
         Self { key: record.key.clone(), value: record.value.clone(), headers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_was_opened_stands_by_itself() {
+        #[rustfmt::skip]
+        let rows = [
+            (r#"{"id":"1","kind":"opened"}"#,  false),
+            (r#"{"id":"1","kind":"updated"}"#, true),
+            (r#"{"id":"1","kind":"closed"}"#,  true),
+            // No alert of ours: refused when it is sent, not passed over.
+            (r#"{"id":"1","kind":"other"}"#,   false),
+            ("{}",                             false),
+        ];
+        for (value, changes) in rows {
+            let record = Incoming { value: Some(value.as_bytes().to_vec()), ..Incoming::default() };
+            assert_eq!(record.changes_a_card(), changes, "{value}");
+        }
     }
 }

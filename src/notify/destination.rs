@@ -9,6 +9,9 @@ use url::Url;
 
 use super::http::{Answer, Endpoint, Failure};
 use super::message::{Message, Writer};
+use super::slack::Caller;
+use super::slack::api::Method;
+use super::slack::board::{Outcome, Request};
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
 use super::{gate::Gate, slack, webhook};
 use crate::config::settings::{SigningKey, Sink, Target, Webhook};
@@ -99,7 +102,17 @@ impl Destination {
     pub fn gate(&self) -> Gate {
         match self.prepared().form {
             Form::Slack => Gate::slack(),
-            Form::Webhook { .. } => Gate::open(),
+            Form::Bot { .. } | Form::Webhook { .. } => Gate::open(),
+        }
+    }
+
+    /// Sends what a bot's board wants sent.
+    pub async fn order(&self, method: Method, request: &Request) -> Outcome {
+        let prepared = self.prepared();
+        match &prepared.form {
+            Form::Bot { caller } => caller.call(&prepared.endpoint, method, request).await,
+            // No other sink has a board.
+            Form::Slack | Form::Webhook { .. } => Outcome::Looked(Ok(None)),
         }
     }
 
@@ -115,10 +128,15 @@ impl Destination {
                 return Attempted { judged: Judged::failed(never, AttemptResult::Message, None, detail), answer: None };
             }
         };
+        if let Form::Bot { caller } = &prepared.form {
+            let arguments = String::from_utf8_lossy(&body).into_owned();
+            let (answer, ended) = caller.send(&prepared.endpoint, Method::Post, &arguments).await;
+            return Attempted { judged: ended.judged, answer: answer.ok() };
+        }
         match prepared.endpoint.post(headers, body).await {
             Ok(answer) => {
                 let judged = match prepared.form {
-                    Form::Slack => slack::judge(&answer, wall_clock()),
+                    Form::Slack | Form::Bot { .. } => slack::judge(&answer, wall_clock()),
                     Form::Webhook { .. } => webhook::judge(&answer, wall_clock()),
                 };
                 Attempted { judged, answer: Some(answer) }
@@ -136,6 +154,7 @@ struct Prepared {
 
 enum Form {
     Slack,
+    Bot { caller: Caller },
     Webhook { keys: Vec<SigningKey>, headers: HeaderMap },
 }
 
@@ -148,7 +167,11 @@ impl std::fmt::Debug for Prepared {
 impl Prepared {
     fn new(target: &Target) -> Result<Self, String> {
         match target {
-            Target::Slack { webhook_url, reach } => {
+            Target::Bot(bot) => {
+                let endpoint = Endpoint::new(bot.api_url.clone(), &bot.reach).map_err(|e| format!("api_url: {e}"))?;
+                Ok(Self { endpoint, form: Form::Bot { caller: Caller::new(bot.token.expose())? } })
+            }
+            Target::Slack { webhook_url, reach, .. } => {
                 let url = Url::parse(webhook_url.expose().trim());
                 let url = url.map_err(|error| format!("webhook_url: {error}"))?;
                 let endpoint = Endpoint::new(url, reach).map_err(|e| format!("webhook_url: {e}"))?;
@@ -203,7 +226,7 @@ fn without_answer(failure: &Failure) -> Judged {
     let (verdict, result) = match failure {
         Failure::RefusedAddress(_) => (Verdict::Never(Reason::RefusedAddress), AttemptResult::RefusedAddress),
         Failure::Timeout(_) => (later, AttemptResult::Timeout),
-        Failure::Transport(_) => (later, AttemptResult::Transport),
+        Failure::NotConnected(_) | Failure::Transport(_) => (later, AttemptResult::Transport),
     };
     Judged::failed(verdict, result, None, failure.to_string())
 }

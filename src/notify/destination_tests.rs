@@ -241,8 +241,11 @@ async fn slack_gets_the_card_and_one_line_after_a_refusal() {
 #[test]
 fn settings_that_cannot_work_are_named_without_their_secrets() {
     let reach = Reach { allow_http: false, ..Receiver::reach(1_000) };
-    let slack =
-        |url: &str| Target::Slack { webhook_url: Secret::resolved(url, "env:S"), reach: Box::new(reach.clone()) };
+    let slack = |url: &str| Target::Slack {
+        webhook_url: Secret::resolved(url, "env:S"),
+        crm_url: None,
+        reach: Box::new(reach.clone()),
+    };
     let webhook = |url: &str, secret: &str, header: &str| {
         Target::Webhook(Box::new(Webhook {
             url: url.parse().expect("a URL"),
@@ -271,6 +274,7 @@ fn settings_that_cannot_work_are_named_without_their_secrets() {
 fn reached(url: &str) -> Result<Destination, String> {
     Destination::new(&Target::Slack {
         webhook_url: Secret::resolved(url, "env:S"),
+        crm_url: None,
         reach: Box::new(Receiver::reach(1_000)),
     })
 }

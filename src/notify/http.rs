@@ -16,6 +16,10 @@ use crate::config::settings::Reach;
 /// Bytes of an answer that are read: an error's text fits, an attack does not.
 pub const MAX_ANSWER: usize = 16 * 1024;
 
+/// Bytes of an answer of Slack's Web API that are read: it repeats what was posted, and a page of a channel has up to a
+/// hundred messages.
+pub const MAX_API_ANSWER: usize = 4 * 1024 * 1024;
+
 /// How long the rest of an answer may take that already says that the message was taken.
 const SUCCESS_BODY: Duration = Duration::from_secs(1);
 
@@ -28,7 +32,7 @@ pub struct Answer {
     pub retry_after: Option<String>,
     /// Where a redirect would have led: the host only.
     pub location_host: Option<String>,
-    /// At most [`MAX_ANSWER`] bytes.
+    /// As much of it as matters.
     pub body: Vec<u8>,
     /// Whether that is all of it.
     pub complete: bool,
@@ -41,7 +45,9 @@ pub enum Failure {
     RefusedAddress(IpAddr),
     /// Not all of it happened in time.
     Timeout(Duration),
-    /// No connection, or one that broke. In words without the URL.
+    /// No connection: nothing was sent. In words without the URL.
+    NotConnected(String),
+    /// A connection that broke. In words without the URL.
     Transport(String),
 }
 
@@ -50,7 +56,7 @@ impl fmt::Display for Failure {
         match self {
             Self::RefusedAddress(address) => Refused(*address).fmt(f),
             Self::Timeout(limit) => write!(f, "no answer within {} ms", limit.as_millis()),
-            Self::Transport(what) => f.write_str(what),
+            Self::NotConnected(what) | Self::Transport(what) => f.write_str(what),
         }
     }
 }
@@ -133,8 +139,28 @@ impl Endpoint {
     /// # Errors
     /// If there is no answer.
     pub async fn post(&self, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Failure> {
+        self.send(self.url.clone(), headers, body, MAX_ANSWER, SUCCESS_BODY).await
+    }
+
+    /// Calls a method below the URL, whose answer matters as a whole.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn call(&self, method: &str, headers: HeaderMap, body: Vec<u8>) -> Result<Answer, Failure> {
+        let url = self.url.join(method).unwrap_or_else(|_| self.url.clone()); // a method's name is a good path
+        self.send(url, headers, body, MAX_API_ANSWER, self.timeout).await
+    }
+
+    async fn send(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        most: usize,
+        success_body: Duration,
+    ) -> Result<Answer, Failure> {
         // A resolver never sees an address that stands in the URL itself.
-        let literal = match self.url.host() {
+        let literal = match url.host() {
             Some(Host::Ipv4(address)) => Some(IpAddr::from(address)),
             Some(Host::Ipv6(address)) => Some(IpAddr::from(address)),
             _ => None,
@@ -143,30 +169,30 @@ impl Endpoint {
             return Err(Failure::RefusedAddress(address));
         }
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let request = self.client.post(self.url.clone()).headers(headers).body(body).send();
+        let request = self.client.post(url.clone()).headers(headers).body(body).send();
         let late = |_| Failure::Timeout(self.timeout);
         let response = tokio::time::timeout_at(deadline, request).await.map_err(late)?.map_err(failure)?;
         let mut answer = Answer {
             status: response.status().as_u16(),
             retry_after: text(response.headers().get(RETRY_AFTER)),
             location_host: text(response.headers().get(LOCATION))
-                .and_then(|to| self.url.join(&to).ok()?.host_str().map(str::to_owned)),
+                .and_then(|to| url.join(&to).ok()?.host_str().map(str::to_owned)),
             ..Answer::default()
         };
         let taken = response.status().is_success();
-        let body_deadline = if taken { deadline.min(tokio::time::Instant::now() + SUCCESS_BODY) } else { deadline };
+        let body_deadline = if taken { deadline.min(tokio::time::Instant::now() + success_body) } else { deadline };
         // The status says enough: a body that hangs, breaks or never ends changes nothing.
-        let reading = read(response, &mut answer);
+        let reading = read(response, &mut answer, most);
         let _ = tokio::time::timeout_at(body_deadline, reading).await;
         Ok(answer)
     }
 }
 
-async fn read(mut response: reqwest::Response, answer: &mut Answer) {
-    while answer.body.len() < MAX_ANSWER {
+async fn read(mut response: reqwest::Response, answer: &mut Answer, most: usize) {
+    while answer.body.len() < most {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                let room = MAX_ANSWER - answer.body.len();
+                let room = most - answer.body.len();
                 answer.body.extend_from_slice(&chunk[..chunk.len().min(room)]);
             }
             Ok(None) => {
@@ -190,7 +216,9 @@ fn failure(error: reqwest::Error) -> Failure {
         }
         cause = inner.source();
     }
-    Failure::Transport(causes(&error.without_url()))
+    let is_unsent = error.is_connect();
+    let what = causes(&error.without_url());
+    if is_unsent { Failure::NotConnected(what) } else { Failure::Transport(what) }
 }
 
 /// An error with all that led to it, in one line.

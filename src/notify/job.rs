@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::gate::Pass;
 use super::verdict::Reason;
-use crate::codec::ledger::{Outcome, Standing, Tries};
+use crate::codec::ledger::{Card, Digest, Outcome, Standing, Tries};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -75,6 +75,12 @@ pub enum Finished {
 pub enum Ending {
     /// The other side has it.
     Delivered,
+    /// It is in a digest.
+    Coalesced,
+    /// A newer one was sent in its place, which names its rule too.
+    Superseded,
+    /// It changes nothing that the other side shows.
+    Suppressed,
     /// It goes to the dead-letter topic.
     GivenUp(Reason),
 }
@@ -84,6 +90,9 @@ impl Ending {
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Delivered => Outcome::Delivered,
+            Self::Coalesced => Outcome::Coalesced,
+            Self::Superseded => Outcome::Superseded,
+            Self::Suppressed => Outcome::Suppressed,
             Self::GivenUp(_) => Outcome::DeadLettered,
         }
     }
@@ -91,8 +100,8 @@ impl Ending {
     /// Why it was given up.
     pub fn reason(self) -> Option<Reason> {
         match self {
-            Self::Delivered => None,
             Self::GivenUp(reason) => Some(reason),
+            _ => None,
         }
     }
 }
@@ -120,6 +129,8 @@ pub struct Write<R> {
     pub time: Timestamp,
     /// What becomes of it.
     pub fate: Fate,
+    /// The message that shows it, where that matters.
+    pub into: Option<Arc<str>>,
     /// What happened so far.
     pub tries: Tries,
 }
@@ -142,8 +153,21 @@ pub struct Batch<R> {
     pub partitions: Vec<(Partition, Epoch, NextOffset)>,
     /// In no order; each alert once.
     pub writes: Vec<Write<R>>,
+    /// What a sink notes beside its alerts; each key once.
+    pub notes: Vec<Note>,
     /// For each of the partitions.
     pub change: Option<Change>,
+}
+
+/// What a sink notes on its ledger beside its alerts, such as a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Of the ledger.
+    pub partition: Partition,
+    /// The record's key.
+    pub key: Vec<u8>,
+    /// The record's value; `None` ends what was noted.
+    pub value: Option<Vec<u8>>,
 }
 
 /// An alert that the ledger kept for us.
@@ -182,4 +206,8 @@ pub struct Takeover<R> {
     pub disabled: Option<Timestamp>,
     /// The ledger says that the sink is shut, whether that still holds or not.
     pub said_shut: bool,
+    /// By their leads' keys.
+    pub cards: Vec<(Vec<u8>, Card)>,
+    /// Digests of which nobody knows whether they were posted.
+    pub digests: Vec<Digest>,
 }

@@ -50,6 +50,8 @@ pub(super) struct Item<R> {
     /// When it is tried again.
     pub(super) next_at: Timestamp,
     pub(super) tries: Tries,
+    /// The message that shows it in the end, where that matters.
+    pub(super) into: Option<Arc<str>>,
 }
 
 /// See the module's documentation.
@@ -159,6 +161,7 @@ impl<R> Lane<R> {
             paused: Span::ZERO,
             next_at: time,
             tries: Tries::default(),
+            into: None,
         })
     }
 

@@ -2,9 +2,11 @@
 //! each partition may be committed. A state machine without clock, chance or I/O: hours of an outage run in milliseconds.
 
 mod recording;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::recording::Writing;
 use super::books::Books;
 use super::gate::Gate;
 use super::job::{Attempt, Change, Ending, Fate, Finished, Kept, Place, Policy, Takeover, Ticket};
@@ -25,6 +27,8 @@ const HOLD: Span = Span::from_secs(60);
 #[derive(Debug)]
 pub struct Lanes<R> {
     policy: Policy,
+    /// Which records tell the other side nothing: they end without an attempt when their turn comes.
+    idle: fn(&R) -> bool,
     partitions: BTreeMap<Partition, Lane<R>>,
     ready: VecDeque<Place>,
     due: BTreeSet<(Timestamp, Place)>,
@@ -41,8 +45,10 @@ pub struct Lanes<R> {
     change: Option<Change>,
     /// How the sink stands, as it was written last.
     stands: Option<Change>,
-    /// Being written: one batch at a time, so that the ledger's order is ours.
-    writing: Option<Vec<(Ticket, Fate)>>,
+    /// To be noted beside them.
+    notes: BTreeMap<(Partition, Vec<u8>), Option<Vec<u8>>>,
+    noted: Vec<(Partition, Vec<u8>)>,
+    writing: Option<Writing>,
     books: Books,
 }
 
@@ -51,6 +57,7 @@ impl<R> Lanes<R> {
     pub fn new(policy: Policy) -> Self {
         Self {
             policy,
+            idle: |_| false,
             partitions: BTreeMap::new(),
             ready: VecDeque::new(),
             due: BTreeSet::new(),
@@ -62,9 +69,16 @@ impl<R> Lanes<R> {
             pending: BTreeMap::new(),
             change: None,
             stands: None,
+            notes: BTreeMap::new(),
+            noted: Vec::new(),
             writing: None,
             books: Books::default(),
         }
+    }
+
+    /// Passes over the records that tell the other side nothing: they end as suppressed.
+    pub fn passing_over(self, idle: fn(&R) -> bool) -> Self {
+        Self { idle, ..self }
     }
 
     /// What was taken in and what became of it.
@@ -109,9 +123,13 @@ impl<R> Lanes<R> {
         let sending = |own: &Lane<R>| own.items.values().any(|item| item.state == State::InFlight);
         let mut assigned = partitions.iter().filter_map(|p| self.partitions.get(p));
         let concerned = |partition: &Partition| partitions.contains(partition);
-        let writing = self.writing.iter().flatten().any(|(ticket, _)| concerned(&ticket.partition));
+        let writing = self.writing.as_ref().is_some_and(|writing| {
+            writing.writes.iter().any(|(ticket, _)| concerned(&ticket.partition))
+                || writing.notes.iter().any(|(partition, ..)| concerned(partition))
+        });
         let pending = self.pending.keys().any(|(partition, _)| concerned(partition));
-        !assigned.any(sending) && !writing && !pending
+        let noting = self.notes.keys().any(|(partition, _)| concerned(partition));
+        !assigned.any(sending) && !writing && !pending && !noting
     }
 
     /// Forgets these partitions: somebody else goes on with them.
@@ -128,6 +146,7 @@ impl<R> Lanes<R> {
         self.ready.retain(|place| place.0 != partition);
         self.due.retain(|(_, place)| place.0 != partition);
         self.pending.retain(|place, _| place.0 != partition);
+        self.notes.retain(|place, _| place.0 != partition);
     }
 
     /// Takes a record in, behind the other alerts of its lead. `time` is the record's Kafka timestamp.
@@ -173,6 +192,14 @@ impl<R> Lanes<R> {
         true
     }
 
+    /// Those whose time has come are ready.
+    fn awake(&mut self, now: Timestamp) {
+        while self.due.first().is_some_and(|(at, _)| *at <= now) {
+            let due = self.due.pop_first();
+            due.into_iter().for_each(|(_, place)| self.wake(place));
+        }
+    }
+
     /// Passes over a record that this sink does not take: only its offset moves on.
     pub fn skip(&mut self, place: Place) {
         if let Some(own) = self.partitions.get_mut(&place.0)
@@ -184,10 +211,7 @@ impl<R> Lanes<R> {
 
     /// The next message to send, if any; ask again until there is none.
     pub fn next(&mut self, now: Timestamp, gate: &mut Gate) -> Option<Attempt<R>> {
-        while self.due.first().is_some_and(|(at, _)| *at <= now) {
-            let due = self.due.pop_first();
-            due.into_iter().for_each(|(_, place)| self.wake(place));
-        }
+        self.awake(now);
         self.gate_opens = None;
         loop {
             let &place = self.ready.front()?;
@@ -196,6 +220,12 @@ impl<R> Lanes<R> {
                 self.ready.pop_front();
                 continue;
             };
+            if (self.idle)(&item.record) {
+                item.state = State::Ending;
+                self.ready.pop_front();
+                self.pending.insert(place, Fate::Ended(Ending::Suppressed));
+                continue;
+            }
             if self.shut.is_some_and(|(_, probe_at)| now < probe_at || self.taken > 0) {
                 return None;
             }
@@ -358,6 +388,11 @@ impl<R> Lanes<R> {
     /// Whether there is nothing here to deliver: others have all partitions.
     pub fn is_spare(&self) -> bool {
         self.partitions.is_empty()
+    }
+
+    /// Why nothing is sent, if nothing is.
+    pub fn shut(&self) -> Option<Shut> {
+        self.shut.map(|(shut, _)| shut)
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.

@@ -26,6 +26,8 @@ fn taken_over(epoch: u64) -> Takeover<&'static str> {
         redriven: vec![],
         disabled: None,
         said_shut: false,
+        cards: vec![],
+        digests: vec![],
     }
 }
 
@@ -65,6 +67,30 @@ fn a_record_that_is_passed_over_only_moves_the_offset() {
     lanes.skip((Partition(1), Offset(0)));
     assert_eq!(record(&mut lanes), None, "not ours");
     assert_eq!(lanes.books().counts(), Counts { consumed: 1, ended: 1, ..Counts::default() });
+}
+
+#[test]
+fn what_tells_the_other_side_nothing_ends_in_its_turn_without_an_attempt() {
+    let mut lanes = Lanes::new(policy()).passing_over(|record: &&str| record.starts_with("idle"));
+    lanes.assign(taken_over(1));
+    admit(&mut lanes, 0, "a", "a1");
+    admit(&mut lanes, 1, "a", "idle");
+    admit(&mut lanes, 2, "b", "idle too");
+    admit(&mut lanes, 3, "a", "a2");
+    let started = start(&mut lanes, 0);
+    assert_eq!(started.iter().map(|s| s.1).collect::<Vec<_>>(), ["a1"]);
+    lanes.finish(at(0), started[0].0, delivered(), 0.5);
+    let ends = |lanes: &mut Lanes<&'static str>| {
+        let batch = lanes.take_batch().expect("ends");
+        lanes.written(&[P0]);
+        batch.writes.iter().map(|write| (write.ticket.offset.0, write.fate)).collect::<Vec<_>>()
+    };
+    let (taken, idle) = (Fate::Ended(Ending::Delivered), Fate::Ended(Ending::Suppressed));
+    assert_eq!(ends(&mut lanes), [(0, taken), (2, idle)]);
+    assert_eq!(start(&mut lanes, 1), [], "its turn, and a2 waits until that is written");
+    assert_eq!(ends(&mut lanes), [(1, idle)]);
+    assert_eq!(start(&mut lanes, 2).len(), 1);
+    assert!(lanes.books().agree());
 }
 
 #[test]

@@ -208,6 +208,9 @@ impl Ledger {
         for write in batch.writes.iter().filter(|write| ours.contains(&write.ticket.partition)) {
             self.record(client, write).map_err(trouble)?;
         }
+        for note in batch.notes.iter().filter(|note| ours.contains(&note.partition)) {
+            self.send(client, note.partition, &note.key, note.value.as_deref()).map_err(trouble)?;
+        }
         if let Some(change) = &batch.change {
             let state = ledger::write(&Entry::Sink(self.state(change)));
             ours.iter().try_for_each(|p| self.send(client, *p, ledger::SINK, Some(&state))).map_err(trouble)?;
@@ -256,7 +259,7 @@ impl Ledger {
         match &mut entry {
             Entry::Parked(parked) => parked.tries.detail = self.with.redactor.redact(&parked.tries.detail),
             Entry::Ended(ended) => ended.tries.detail = self.with.redactor.redact(&ended.tries.detail),
-            Entry::Sink(_) | Entry::Unblock { .. } | Entry::Redrive(_) => {}
+            Entry::Sink(_) | Entry::Unblock { .. } | Entry::Redrive(_) | Entry::Card(_) | Entry::Digest(_) => {}
         }
         let partition = write.ticket.partition;
         if write.tries.redrives > 0 {
@@ -310,7 +313,8 @@ pub fn entry(write: &Write<Incoming>, at: Timestamp) -> Entry {
         }
         Fate::Ended(ending) => {
             let reason = ending.reason().map(|reason| reason.name().to_owned());
-            Entry::Ended(Ended { offset, at, outcome: ending.outcome(), reason, tries })
+            let into = write.into.as_deref().map(str::to_owned);
+            Entry::Ended(Ended { offset, at, outcome: ending.outcome(), reason, into, tries })
         }
     }
 }

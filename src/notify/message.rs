@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
 use super::payload::Disclosure;
 use super::{cloudevent, slack, webhook};
-use crate::config::settings::{Encoding, Sink, Target};
+use crate::config::settings::{Encoding, LinkTemplate, Sink, Target};
 use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 
@@ -26,22 +26,32 @@ pub struct Writer {
     disclosure: Disclosure,
     /// Name of the deployment.
     group: String,
+    /// To the CRM.
+    link: Option<LinkTemplate>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Form {
     Slack,
+    /// With the arguments that say where to.
+    Bot(String),
     Webhook(Encoding),
 }
 
 impl Writer {
     /// As the config says of this sink. `group` is the deployment's name.
     pub fn of(sink: &Sink, group: &str) -> Self {
-        let form = match &sink.target {
-            Target::Slack { .. } => Form::Slack,
-            Target::Webhook(webhook) => Form::Webhook(webhook.encoding),
+        let (form, link) = match &sink.target {
+            Target::Slack { crm_url, .. } => (Form::Slack, crm_url.clone()),
+            Target::Bot(bot) => (Form::Bot(bot.channel.clone()), bot.crm_url.clone()),
+            Target::Webhook(webhook) => (Form::Webhook(webhook.encoding), None),
         };
-        Self { form, disclosure: Disclosure::of(sink), group: group.to_owned() }
+        Self { form, disclosure: Disclosure::of(sink), group: group.to_owned(), link }
+    }
+
+    fn link(&self, alert: &Alert) -> Option<String> {
+        let link = self.link.as_ref()?;
+        link.fill(&serde_json::to_value(alert).ok()?)
     }
 
     /// The message for an alert, posted at `now`. `as_published` is its value on the alert topic; `minimal` asks for as
@@ -63,12 +73,16 @@ impl Writer {
             Cow::Owned(masked) => Cow::Owned(serde_json::from_slice(masked).map_err(not_json)?),
         };
         let mut headers = HeaderMap::new();
-        let body = match self.form {
-            Form::Slack if minimal => slack::minimal(&alert).to_string().into_bytes(),
-            Form::Slack => slack::card(&alert, now).to_string().into_bytes(),
+        let card = || {
+            let face = slack::Face::of(&alert, self.link(&alert));
+            if minimal { slack::minimal(&face) } else { slack::card(&face, now) }
+        };
+        let body = match &self.form {
+            Form::Slack => card().to_string().into_bytes(),
+            Form::Bot(channel) => slack::bot_message(card(), channel, &alert.id.to_string()).to_string().into_bytes(),
             Form::Webhook(encoding) => {
                 let data = self.disclosure.projected(masked).map_err(not_json)?;
-                match encoding {
+                match *encoding {
                     Encoding::Standard => webhook::body(&alert, &data).map_err(not_json)?,
                     Encoding::CloudEvents => {
                         headers = cloudevent::attributes(&alert, &self.group);

@@ -38,6 +38,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc as blocking};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -48,7 +49,7 @@ pub use observer::{Observer, Then, Tried, Unobserved};
 pub use redact::Redactor;
 pub use verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
 
-use crate::config::settings::{Settings, Sink, Target};
+use crate::config::settings::{self, Settings, Sink, Target};
 use crate::core::limits::{MAX_IN_FLIGHT, MAX_PARKED, MAX_TRACKED};
 use crate::core::time::Span;
 use crate::telemetry::log;
@@ -59,7 +60,11 @@ use gate::Gate;
 use job::Policy;
 use lanes::Lanes;
 use ledger::{Ledger, Writing};
+use payload::Disclosure;
 use route::Routes;
+use slack::board::Terms;
+use slack::{Board, Folding, Pace};
+use worker::bot::Bot;
 use worker::{Records, Surroundings, Worker};
 
 /// Events between a consumer thread and its worker; the worker takes them at once, so a few are enough.
@@ -145,6 +150,7 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
     log::hide(redactor.clone());
     let routes = Arc::new(Routes::new(&settings.routing));
     let mut gates: BTreeMap<&str, Arc<Mutex<Gate>>> = BTreeMap::new();
+    let mut paces: BTreeMap<(&str, &str), Arc<Mutex<Pace>>> = BTreeMap::new();
     let mut running = Running {
         stop: Arc::default(),
         threads: Vec::new(),
@@ -161,7 +167,7 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
                 let shared = gates.entry(webhook_url.expose());
                 shared.or_insert_with(|| Arc::new(Mutex::new(destination.gate()))).clone()
             }
-            Target::Webhook { .. } => Arc::new(Mutex::new(destination.gate())),
+            Target::Bot(_) | Target::Webhook(_) => Arc::new(Mutex::new(destination.gate())),
         };
         let around = Surroundings {
             sink: sink.id.clone(),
@@ -171,13 +177,45 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
             observer: observer.clone(),
             redactor: redactor.clone(),
         };
-        start_sink(settings, sink, around, &mut running).map_err(|error| fault(sink)(redactor.redact(&error)))?;
+        let bot = match &sink.target {
+            Target::Bot(bot) => {
+                let pace = paces.entry((bot.api_url.as_str(), bot.token.expose().trim())).or_default().clone();
+                Some(Bot { board: Board::new(terms(settings, sink, bot)), pace })
+            }
+            _ => None,
+        };
+        start_sink(settings, sink, around, bot, &mut running).map_err(|error| fault(sink)(redactor.redact(&error)))?;
     }
     running.rotation.spawn(rotation::watch(destinations, redactor));
     Ok(running)
 }
 
-fn start_sink(settings: &Settings, sink: &Sink, around: Surroundings, running: &mut Running) -> Result<(), String> {
+/// How a bot posts.
+fn terms(settings: &Settings, sink: &Sink, bot: &settings::Bot) -> Terms {
+    let span = |length: Duration| Span::from_millis(i64::try_from(length.as_millis()).unwrap_or(i64::MAX));
+    let folding = Folding {
+        gap: span(bot.episode_gap),
+        home: endpoint(&sink.target),
+        sink: format!("{}.{}", settings.group, sink.id),
+    };
+    Terms {
+        folding,
+        channel: bot.channel.clone(),
+        stale_after: span(sink.stale_after),
+        max_age: span(sink.max_age),
+        on_uncertain: bot.on_uncertain,
+        disclosure: Disclosure::of(sink),
+        link: bot.crm_url.clone(),
+    }
+}
+
+fn start_sink(
+    settings: &Settings,
+    sink: &Sink,
+    around: Surroundings,
+    bot: Option<Bot>,
+    running: &mut Running,
+) -> Result<(), String> {
     let (events, received) = mpsc::channel(CHANNEL);
     let (commands, ordered) = blocking::channel();
     let (batches, to_write) = blocking::channel();
@@ -213,7 +251,15 @@ fn start_sink(settings: &Settings, sink: &Sink, around: Surroundings, running: &
         max_age: Span::from_millis(max_age_ms),
         schedule: sink.schedule(),
     };
-    let worker = Worker::new(around, Lanes::new(policy), commands, Records { batches, written });
+    let mut lanes = Lanes::new(policy);
+    if matches!(sink.target, Target::Slack { .. }) {
+        // An incoming webhook can only post: what changes a card would be another card.
+        lanes = lanes.passing_over(Incoming::changes_a_card);
+    }
+    let mut worker = Worker::new(around, lanes, commands, Records { batches, written });
+    if let Some(bot) = bot {
+        worker = worker.with_bot(bot);
+    }
     running.workers.spawn(worker.run(received));
     let spawn = |name: String, life: Box<dyn FnOnce() + Send>| {
         std::thread::Builder::new().name(name).spawn(life).map_err(|error| format!("no thread: {error}"))
@@ -228,8 +274,10 @@ fn start_sink(settings: &Settings, sink: &Sink, around: Surroundings, running: &
 /// A hash of a sink's address: what is remembered of one address does not hold for another.
 fn endpoint(target: &Target) -> String {
     let address = match target {
-        Target::Slack { webhook_url, .. } => webhook_url.expose(),
-        Target::Webhook(webhook) => webhook.url.as_str(),
+        Target::Slack { webhook_url, .. } => webhook_url.expose().to_owned(),
+        // A token is exchanged, the channel stays the same.
+        Target::Bot(bot) => format!("{}#{}", bot.api_url, bot.channel),
+        Target::Webhook(webhook) => webhook.url.to_string(),
     };
     format!("{:016x}", xxhash_rust::xxh3::xxh3_64(address.as_bytes()))
 }

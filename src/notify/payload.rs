@@ -24,7 +24,7 @@ impl Disclosure {
     /// As the config says of this sink.
     pub fn of(sink: &Sink) -> Self {
         let payload = match &sink.target {
-            Target::Slack { .. } => Payload::Full,
+            Target::Slack { .. } | Target::Bot(_) => Payload::Full,
             Target::Webhook(webhook) => webhook.payload.clone(),
         };
         Self { mask: sink.mask.clone(), payload }

@@ -98,6 +98,7 @@ impl Receiver {
     pub fn slack(&self) -> Target {
         Target::Slack {
             webhook_url: Secret::resolved(format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port), "env:S"),
+            crm_url: None,
             reach: Box::new(Self::reach(5_000)),
         }
     }
@@ -106,7 +107,8 @@ impl Receiver {
 /// A sink of this kind, all else as by default.
 pub fn sink(target: Target) -> Sink {
     let (id, max_age) = ("sink".to_owned(), Duration::from_secs(86_400));
-    Sink { id, start: Start::Latest, max_age, mask: Vec::new(), target }
+    let stale_after = Duration::from_secs(1_800);
+    Sink { id, start: Start::Latest, max_age, stale_after, mask: Vec::new(), target }
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {

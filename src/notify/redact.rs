@@ -16,7 +16,11 @@ impl Redactor {
 pub fn secrets(target: &Target) -> Vec<String> {
     let mut found = Vec::new();
     match target {
-        Target::Slack { webhook_url, reach } => {
+        Target::Bot(bot) => {
+            found.push(bot.token.expose().trim().to_owned());
+            found.extend(of_reach(&bot.reach));
+        }
+        Target::Slack { webhook_url, reach, .. } => {
             found.extend(of_url(webhook_url));
             found.extend(of_reach(reach));
         }

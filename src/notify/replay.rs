@@ -127,11 +127,18 @@ impl Page {
             redriven: vec![],
             disabled: None,
             said_shut: false,
+            cards: vec![],
+            digests: vec![],
         };
         let mut redriven = self.redriven;
         let mut unblocked = None;
-        for entry in self.entries.into_values() {
+        for (key, entry) in self.entries {
             match entry {
+                Entry::Card(card) if card.home == endpoint => {
+                    takeover.cards.push((key.strip_prefix(ledger::CARD).unwrap_or(&key).to_vec(), card));
+                }
+                Entry::Card(_) => {}
+                Entry::Digest(digest) => takeover.digests.push(digest),
                 Entry::Parked(parked) => takeover.parked.push(kept(parked)),
                 Entry::Ended(ended) => takeover.settled.push(Offset(ended.offset)),
                 Entry::Sink(state) => {

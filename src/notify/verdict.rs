@@ -45,6 +45,8 @@ pub enum Reason {
     Channel,
     /// The endpoint's name leads to an address that must not be reached.
     RefusedAddress,
+    /// Nobody could find out whether the other side has it.
+    Uncertain,
 }
 
 impl Reason {
@@ -55,6 +57,7 @@ impl Reason {
             Self::Message => "message",
             Self::Channel => "channel",
             Self::RefusedAddress => "refused_address",
+            Self::Uncertain => "uncertain",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The delivery of one sink: takes records from its consumer thread, starts attempts, and has their ends recorded.
 
+pub mod bot;
+
 use std::collections::HashMap;
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use self::bot::Bot;
 use super::books::Counts;
 use super::breaker::Standing as Breaker;
 use super::clock::Clock;
@@ -20,6 +23,8 @@ use super::lanes::Lanes;
 use super::observer::{Observer, Then, Tried};
 use super::redact::Redactor;
 use super::route::Routes;
+use super::slack::api::Method;
+use super::slack::board::Outcome;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
 use crate::codec::ledger::Standing;
 use crate::core::alert::Alert;
@@ -80,11 +85,25 @@ struct Draining {
 }
 
 /// How an attempt ended.
-struct Done {
+struct Attempted {
     judged: Judged,
     /// How long after its event.
     after_event: Option<Duration>,
     about: About,
+}
+
+/// What a task brings back.
+enum Done {
+    Attempt(Attempted),
+    Order(Outcome),
+}
+
+/// What a task is for.
+enum Task {
+    /// The last is the number of the attempt.
+    Attempt(Ticket, Pass, u32),
+    /// Of the board.
+    Order(u64, Method),
 }
 
 /// What an attempt was about: what is shown of it.
@@ -110,7 +129,9 @@ pub struct Worker {
     commands: blocking::Sender<Command>,
     records: Records,
     tasks: JoinSet<Done>,
-    tickets: HashMap<Id, (Ticket, Pass, u32)>,
+    running: HashMap<Id, Task>,
+    /// Of a Slack bot.
+    bot: Option<Bot>,
     draining: Vec<Draining>,
     clock: Clock,
     stood: Standing,
@@ -132,13 +153,19 @@ impl Worker {
             commands,
             records,
             tasks: JoinSet::new(),
-            tickets: HashMap::new(),
+            running: HashMap::new(),
+            bot: None,
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
             stood: Standing::Open,
             breaker_was_open: false,
             counts: Counts::default(),
         }
+    }
+
+    /// The same for a sink that is a Slack bot.
+    pub fn with_bot(self, bot: Bot) -> Self {
+        Self { bot: Some(bot), ..self }
     }
 
     /// Works until the consumer thread ends.
@@ -154,7 +181,10 @@ impl Worker {
                     None => return,
                 },
                 Some(done) = self.tasks.join_next_with_id() => self.end(done),
-                Ok(()) = renewals.changed() => self.lanes.renewed(self.clock.now()),
+                Ok(()) = renewals.changed() => {
+                    self.lanes.renewed(self.clock.now());
+                    self.bot.iter_mut().for_each(|bot| bot.board.renewed());
+                }
                 Some(partitions) = self.records.written.recv() => self.written(&partitions),
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -165,8 +195,8 @@ impl Worker {
         let (sink, observer) = (&self.around.sink, &self.around.observer);
         match event {
             Event::Assigned(takeovers) => {
-                takeovers.into_iter().for_each(|takeover| self.lanes.assign(takeover));
                 observer.assigned(sink);
+                takeovers.into_iter().for_each(|takeover| self.assign(takeover));
             }
             Event::Record(partition, offset, _, record)
                 if !self.around.routes.takes(&self.around.sink, record.value.as_deref()) =>
@@ -183,10 +213,7 @@ impl Worker {
                 self.lanes.revoke(&partitions);
                 self.draining.push(Draining { partitions, deadline: Instant::now() + DRAIN, answer });
             }
-            Event::Lost(partitions) => {
-                self.lanes.forget_all(&partitions);
-                observer.left(sink, &partitions, self.lanes.is_spare());
-            }
+            Event::Lost(partitions) => self.forget(&partitions),
             Event::Unblock => {
                 if self.lanes.unblock(self.clock.now()) {
                     tracing::info!(sink, "an operator opened the sink again");
@@ -202,7 +229,24 @@ impl Worker {
         }
     }
 
+    fn assign(&mut self, mut takeover: Takeover<Incoming>) {
+        if let Some(bot) = &mut self.bot {
+            let (cards, digests) = (std::mem::take(&mut takeover.cards), std::mem::take(&mut takeover.digests));
+            bot.board.assign(self.clock.now(), takeover.partition, cards, digests);
+        }
+        self.lanes.assign(takeover);
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
+        self.lanes.forget_all(partitions);
+        self.bot.iter_mut().for_each(|bot| bot.board.forget(partitions));
+        self.around.observer.left(&self.around.sink, partitions, self.lanes.is_spare());
+    }
+
     fn start_attempts(&mut self) {
+        if self.bot.is_some() {
+            return self.start_orders();
+        }
         loop {
             let attempt = {
                 let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
@@ -215,8 +259,9 @@ impl Worker {
             let Some(Attempt { ticket, pass, record, number, minimal }) = attempt else {
                 return;
             };
-            let task = self.tasks.spawn(attempt_one(self.around.clone(), record, number, minimal));
-            self.tickets.insert(task.id(), (ticket, pass, number));
+            let attempt = attempt_one(self.around.clone(), record, number, minimal);
+            let task = self.tasks.spawn(async { Done::Attempt(attempt.await) });
+            self.running.insert(task.id(), Task::Attempt(ticket, pass, number));
         }
     }
 
@@ -229,21 +274,25 @@ impl Worker {
 
     fn end(&mut self, done: Result<(Id, Done), JoinError>) {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some((ticket, pass, number)) = self.tickets.remove(&id) else {
-            return;
-        };
-        let done = done.map_or_else(
-            |error| {
-                // Our own fault: the alert must not be lost by it.
-                tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
+        if let Err(error) = &done {
+            // Our own fault: the alert must not be lost by it.
+            tracing::error!(sink = self.around.sink, %error, "a delivery attempt broke down");
+        }
+        match (self.running.remove(&id), done.map(|(_, done)| done)) {
+            (Some(Task::Attempt(ticket, pass, number)), Ok(Done::Attempt(attempted))) => {
+                self.open_gate(pass, &attempted.judged);
+                self.finish(ticket, number, attempted);
+            }
+            (Some(Task::Attempt(ticket, pass, number)), _) => {
                 let later = Verdict::Later { retry_after: None, reason: Reason::Exhausted };
                 let judged = Judged::failed(later, AttemptResult::Unexpected, None, "the attempt broke down");
-                Done { judged, after_event: None, about: About::default() }
-            },
-            |(_, done)| done,
-        );
-        self.open_gate(pass, &done.judged);
-        self.finish(ticket, number, done);
+                self.open_gate(pass, &judged);
+                self.finish(ticket, number, Attempted { judged, after_event: None, about: About::default() });
+            }
+            (Some(Task::Order(order, method)), Ok(Done::Order(outcome))) => self.order_ended(order, method, &outcome),
+            (Some(Task::Order(order, method)), _) => self.order_ended(order, method, &bot::broken(method)),
+            (None, _) => {}
+        }
     }
 
     /// Tells the gate what the endpoint answered.
@@ -264,10 +313,10 @@ impl Worker {
         self.tell_breaker(after != Breaker::Closed);
     }
 
-    fn finish(&mut self, ticket: Ticket, number: u32, done: Done) {
+    fn finish(&mut self, ticket: Ticket, number: u32, done: Attempted) {
         let now = self.clock.now();
         let (sink, observer) = (&self.around.sink, &self.around.observer);
-        let Done { judged, after_event, about } = done;
+        let Attempted { judged, after_event, about } = done;
         observer.attempted(sink, judged.result);
         let (detail, status) = (self.around.redactor.redact(&judged.detail), judged.status);
         let finished = self.lanes.finish(now, ticket, judged, fastrand::f64());
@@ -292,7 +341,7 @@ impl Worker {
             Finished::Shut(true) => {
                 tracing::error!(sink, detail, "the sink is shut, its backlog stays in Kafka");
             }
-            Finished::Shut(false) | Finished::Stale => {}
+            Finished::Ended(_) | Finished::Shut(false) | Finished::Stale => {}
         }
     }
 
@@ -305,11 +354,12 @@ impl Worker {
 
     /// Hands on what changed, and answers drains that are over.
     fn settle(&mut self) {
-        let (sink, observer) = (&self.around.sink, &self.around.observer);
+        let around = self.around.clone();
+        let (sink, observer) = (&around.sink, &around.observer);
         let stands = self.lanes.stands();
         if self.stood != stands.standing {
             self.stood = stands.standing;
-            let detail = self.around.redactor.redact(&stands.detail);
+            let detail = around.redactor.redact(&stands.detail);
             observer.stands(sink, &Change { detail, ..stands });
             if self.stood == Standing::Open {
                 tracing::info!(sink, "the sink is open again");
@@ -327,8 +377,7 @@ impl Worker {
             let drain = &self.draining[i];
             if now >= drain.deadline || self.lanes.is_drained(&drain.partitions) {
                 let drain = self.draining.swap_remove(i);
-                self.lanes.forget_all(&drain.partitions);
-                observer.left(sink, &drain.partitions, self.lanes.is_spare());
+                self.forget(&drain.partitions);
                 let _ = drain.answer.send(());
             }
         }
@@ -340,7 +389,11 @@ impl Worker {
     }
 
     fn wake_at(&self) -> Instant {
-        let lanes = self.lanes.wake_at().map(|at| self.clock.instant(at));
+        let at = match &self.bot {
+            Some(bot) => bot.board.wake_at(),
+            None => self.lanes.wake_at(),
+        };
+        let lanes = at.map(|at| self.clock.instant(at));
         let drains = self.draining.iter().map(|drain| drain.deadline);
         let idle = Instant::now() + Duration::from_secs(3_600);
         drains.chain(lanes).fold(idle, Instant::min)
@@ -348,13 +401,13 @@ impl Worker {
 }
 
 /// One attempt, start to end.
-async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Done {
+async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Attempted {
     let value = record.value.as_deref().unwrap_or_default();
     let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
         let never = Verdict::Never(Reason::Message);
         let judged = Judged::failed(never, AttemptResult::Message, None, "the record's value is no alert");
         let about = About { alert: record.alert_id(), ..About::default() };
-        return Done { judged, after_event: None, about };
+        return Attempted { judged, after_event: None, about };
     };
     let judged = around.destination.attempt(value, &alert, minimal).await.judged;
     let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
@@ -370,7 +423,7 @@ async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u
     let after_ms = (wall_clock() - alert.trigger.time).as_millis();
     let lead = alert.lead.name.or(alert.lead.email).unwrap_or(alert.lead.key);
     let about = About { alert: alert.id.to_string(), rule: alert.rule, lead };
-    Done { judged, after_event: Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))), about }
+    Attempted { judged, after_event: Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))), about }
 }
 
 /// All that a log says of a lead: eight hexadecimal digits.

@@ -96,6 +96,8 @@ impl Driven {
             redriven: vec![],
             disabled: None,
             said_shut: false,
+            cards: vec![],
+            digests: vec![],
         };
         self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
     }

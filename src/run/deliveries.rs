@@ -131,11 +131,15 @@ impl Observer for Deliveries {
         let reason = ending.reason().map_or("", Reason::name);
         self.hooks.metrics.delivery(sink, ending.outcome().name(), reason, 1);
         self.count(sink, |counts| match ending {
-            Ending::Delivered => counts.sent += 1,
+            // A digest or a newer card shows them.
+            Ending::Delivered | Ending::Coalesced | Ending::Superseded => counts.sent += 1,
+            Ending::Suppressed => {}
             Ending::GivenUp(_) => counts.given_up += 1,
         });
         self.watch(sink, |watchman, now| match ending {
-            Ending::Delivered => watchman.delivered(now, place),
+            Ending::Delivered | Ending::Coalesced | Ending::Superseded | Ending::Suppressed => {
+                watchman.delivered(now, place)
+            }
             Ending::GivenUp(reason) => watchman.given_up(now, place, reason.name()),
         });
     }

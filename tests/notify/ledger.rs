@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hotlead::codec::ledger::{
-    self, Bytes, Ended, Entry, Outcome, Parked, Payload, Redrive, SinkState, Standing, Tries,
+    self, Bytes, Card, Digest, Ended, Entry, Fired, Intent, Outcome, Parked, Payload, Place, Redrive, Shown, SinkState,
+    Standing, Tries,
 };
 use hotlead::core::time::Timestamp;
 
@@ -20,7 +21,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// Those that version 1 did not have.
-const SINCE_2: [&str; 2] = ["redrive", "redriven"];
+const SINCE_2: [&str; 5] = ["redrive", "redriven", "coalesced", "card", "digest"];
 
 /// One of each kind, with all that it can say.
 fn samples() -> Vec<(&'static str, Entry)> {
@@ -45,10 +46,30 @@ fn samples() -> Vec<(&'static str, Entry)> {
     let redrive = Redrive { offset: 7, time: at(0), asked: at(90_000), redrives: 1, alert: alert.clone() };
     let again = Tries { redrives: 1, asked: Some(at(90_000)), ..tries.clone() };
     let parked = Parked { offset: 7, time: at(0), next_at: at(66), tries: tries.clone(), alert };
-    let delivered = Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, tries: Tries::default() };
+    let delivered =
+        Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, into: None, tries: Tries::default() };
     let reason = Some("exhausted".to_owned());
-    let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, tries };
+    let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, into: None, tries };
     let redriven = Ended { tries: again, ..given_up.clone() };
+    let coalesced =
+        Ended { outcome: Outcome::Coalesced, into: Some("1795341734.000100".to_owned()), ..delivered.clone() };
+    let fired = |rule: &str, untold: Option<&str>| Fired {
+        rule: rule.to_owned(),
+        start: at(0),
+        open: untold.is_some(),
+        untold: untold.map(str::to_owned),
+    };
+    let card = Card {
+        home: "0123456789abcdef".to_owned(),
+        place: Some(Place { channel: "C0000000001".to_owned(), ts: "1795341734.000100".to_owned() }),
+        episode: "00112233445566778899aabbccddeeff".to_owned(),
+        fired: vec![fired("pricing-surge", None), fired("demo-requested", Some("asked for a demo"))],
+        shown: Some(Shown { offset: 7, time: at(0), alert: Bytes(b"{}".to_vec()) }),
+        closed: true,
+        edited: at(70),
+        intent: Some(Intent { alert_id: "0123456789abcdef0123456789abcdef".to_owned(), at: at(69), reply: true }),
+    };
+    let digest = Digest { id: "ffeeddccbbaa99887766554433221100".to_owned(), at: at(5), offsets: vec![7, 9] };
     let sink = SinkState {
         standing: Standing::Disabled,
         since: at(3),
@@ -63,6 +84,9 @@ fn samples() -> Vec<(&'static str, Entry)> {
         ("redriven", Entry::Ended(redriven)),
         ("sink", Entry::Sink(sink)),
         ("unblock", Entry::Unblock { time: at(9) }),
+        ("coalesced", Entry::Ended(coalesced)),
+        ("card", Entry::Card(card)),
+        ("digest", Entry::Digest(digest)),
     ]
 }
 

@@ -1,7 +1,9 @@
 //! Deliveries from outside: the official libraries verify what is sent, and a real broker carries it.
 
+mod bot;
 mod broker;
 mod dlq;
+mod fake_slack;
 mod fence;
 mod ledger;
 mod ops;

@@ -76,7 +76,8 @@ async fn slack_sdk_accepts_every_block_of_the_card() {
     hostile.flag_texts = vec![text.clone(); 9];
     hostile.campaign = Some(text.clone());
     hostile.evidence[0].label = text;
-    let card = hotlead::notify::slack::card(&hostile, hostile.time);
+    let face = hotlead::notify::slack::Face::of(&hostile, Some("https://crm.example.com/?a=b&c=d".into()));
+    let card = hotlead::notify::slack::card(&face, hostile.time);
     let printed = python::check(include_str!("blocks.py"), &[], format!("[{sent},{card}]").as_bytes());
     assert_eq!(printed, "valid 2\n");
 }

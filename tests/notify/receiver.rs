@@ -83,7 +83,7 @@ impl Receiver {
 
     pub fn slack(&self) -> Target {
         let url = format!("http://127.0.0.1:{}/services/T0/B0/s3cret", self.port);
-        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), reach: Box::new(reach()) }
+        Target::Slack { webhook_url: Secret::resolved(url, "env:SLACK"), crm_url: None, reach: Box::new(reach()) }
     }
 }
 
@@ -99,7 +99,8 @@ pub fn reach() -> Reach {
 }
 
 pub fn sink(id: &str, start: Start, target: Target) -> Sink {
-    Sink { id: id.into(), start, max_age: Duration::from_secs(86_400), mask: vec![], target }
+    let (max_age, stale_after) = (Duration::from_secs(86_400), Duration::from_secs(1_800));
+    Sink { id: id.into(), start, max_age, stale_after, mask: vec![], target }
 }
 
 /// Settings of which deliveries read the brokers, the group, the topics and the sinks.

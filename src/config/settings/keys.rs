@@ -82,14 +82,18 @@ pub(in crate::config) static SINK: Shape = shape(
     "Something that takes alerts: slack or webhook.",
     &[
         required("id", Is::SinkId, "Unique; its consumer group is <group>.<id>, so a renamed sink is a new one."),
-        key("slack", Is::Map(&SLACK), "A Slack incoming webhook."),
+        key("slack", Is::Map(&SLACK), "A Slack channel, by a bot or by an incoming webhook."),
         key("webhook", Is::Map(&WEBHOOK), "An endpoint of your own, signed per Standard Webhooks."),
         key("start", Is::Start, "Where a new sink begins: latest (default), earliest, or an age such as 1d."),
         key("max_age", Is::Duration, "An alert older than this is given up. Default 24h."),
         key("only", Is::AlertFields, "It takes alerts whose fields are like this, and no others."),
         key("rest", Is::Truth, "It takes the alerts that no other sink takes."),
         later("fallback"),
-        later("stale_after"),
+        key(
+            "stale_after",
+            Is::Duration,
+            "Of a Slack bot: an alert older than this comes in a digest that says so, never as news. Default 30m.",
+        ),
         key(
             "mask",
             Is::TextsOrTruth,
@@ -120,19 +124,31 @@ static REACH: &[Key] = &[
 
 pub(in crate::config) static SLACK: Shape = shape(
     "slack",
-    "A Slack incoming webhook.",
+    "A Slack channel: token and channel for a bot, whose cards are edited and replied to, or webhook_url.",
     &[
-        key("webhook_url", Is::Secret, "The webhook's URL, which is a secret: env:NAME or file:PATH."),
-        later("token"),
-        later("channel"),
-        later("api_url"),
-        later("crm_url"),
-        later("episode_gap"),
-        later("on_uncertain"),
+        key("webhook_url", Is::Secret, "An incoming webhook's URL, which is a secret: env:NAME or file:PATH."),
+        key("token", Is::Secret, "A bot's token (xoxb-…): env:NAME or file:PATH. Needs channel."),
+        key("channel", Is::Text, "The channel's id, such as C0123456789."),
+        key("api_url", Is::Text, "Where Slack's Web API is. Default https://slack.com/api/."),
+        key(
+            "crm_url",
+            Is::Text,
+            "The card's link to your CRM; fields of the alert stand in braces: https://crm.example.com/?email={lead.email}",
+        ),
+        key(
+            "episode_gap",
+            Is::Duration,
+            "A card whose newest alert is older than this in event time is over: the next alert is a new card. Default 4h.",
+        ),
+        key(
+            "on_uncertain",
+            Is::Word(ON_UNCERTAIN),
+            "Where nobody knows whether Slack took a message: reconcile (default) looks for it in the channel, resend sends it again, hold gives it up.",
+        ),
     ],
 )
 .with(REACH)
-.some_of(&["webhook_url"]);
+.one_of(&["webhook_url", "token"]);
 
 pub(in crate::config) static WEBHOOK: Shape = shape(
     "webhook",
@@ -166,6 +182,9 @@ pub(super) const PAYLOADS: &[&str] = &["full", "thin"];
 
 /// As [`Encoding`](super::Encoding) is written.
 pub(super) const ENCODINGS: &[&str] = &["standard", "cloudevents"];
+
+/// As [`OnUncertain`](super::OnUncertain) is written.
+pub(super) const ON_UNCERTAIN: &[&str] = &["reconcile", "resend", "hold"];
 
 /// As [`Schedule::ALL`](crate::core::backoff::Schedule::ALL) is written.
 pub(super) const RETRIES: &[&str] = &["fast", "standard", "svix"];

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::keys::{SINK, SLACK};
+use super::keys::SINK;
 use super::read::Reader;
-use super::secrets::{Needed, StandIn};
-use super::{Sink, SinkRoute, Start, Target};
+use super::secrets::Needed;
+use super::{Sink, SinkRoute, Start};
 use crate::config::view::{View, optional};
 
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(86_400);
+const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(1_800);
 const MAX_SINK_ID: usize = 40;
 
 /// Right or wrong, or right but without a secret that cannot be had here.
@@ -39,13 +40,23 @@ impl Reader<'_> {
         self.in_needed_sink = matches!(self.around.needed, Needed::Sink(needed) if id.as_deref() == Some(needed));
         let start = map.get("start").map(|view| self.start(&view));
         let max_age = map.get("max_age").map(|view| self.span(&view, 1_000, 30 * 86_400_000));
+        let stale_after = map.get("stale_after").map(|view| (self.span(&view, 1_000, 30 * 86_400_000), view));
         let takes = self.takes(&map);
         if let (Some(id), Some(takes)) = (&id, &takes) {
             self.routes.push(SinkRoute { id: id.clone(), takes: takes.clone() });
         }
         let mask = map.get("mask").map(|view| self.mask(&view));
-        let slack = map.get("slack").map(|view| self.slack(&view));
+        let masked = mask.as_ref().and_then(|mask| mask.as_deref()).unwrap_or_default();
+        let slack = map.get("slack").map(|view| self.slack(&view, masked));
         let webhook = map.get("webhook").map(|view| self.webhook(&view));
+        let is_bot = map.get("slack").is_some_and(|view| view.entry("token").is_some());
+        let stale_after = stale_after.map(|(span, view)| {
+            if !is_bot {
+                let message = "says nothing of this sink: only a Slack bot (token) gathers what is late in a digest";
+                self.faults.warn(view.node.place, &view.path, message);
+            }
+            span
+        });
         let target = slack.or(webhook).ok_or(())??;
         let sink = |target| {
             takes?;
@@ -53,6 +64,7 @@ impl Reader<'_> {
                 id: id?,
                 start: optional(start)?.unwrap_or(Start::Latest),
                 max_age: optional(max_age)?.unwrap_or(DEFAULT_MAX_AGE),
+                stale_after: optional(stale_after)?.unwrap_or(DEFAULT_STALE_AFTER),
                 mask: optional(mask)?.unwrap_or_default(),
                 target,
             })
@@ -72,19 +84,5 @@ impl Reader<'_> {
             return None;
         }
         Some(id.to_owned())
-    }
-
-    fn slack(&mut self, view: &View<'_>) -> Read<Target> {
-        let map = view.map(self.faults, &SLACK).ok_or(())?;
-        let reach = self.reach(&map);
-        let Some(view) = map.get("webhook_url") else {
-            return Err(());
-        };
-        let secret = self.secret(&view, StandIn::Url);
-        let (Some(webhook_url), Some(reach)) = (secret?, reach?) else {
-            return Ok(None);
-        };
-        self.url(&view, webhook_url.expose(), &reach, true).ok_or(())?;
-        Ok(Some(Target::Slack { webhook_url, reach: Box::new(reach) }))
     }
 }

@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 
     /// Which of these words it is.
-    fn word(&mut self, view: &View<'_>, words: &[&str]) -> Option<usize> {
+    pub(super) fn word(&mut self, view: &View<'_>, words: &[&str]) -> Option<usize> {
         let found = view.as_text().and_then(|text| words.iter().position(|word| *word == text));
         if found.is_none() {
             let (last, first) = words.split_last()?;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::text::{clean, cut, cut_escaped, escape};
-use crate::core::alert::{Alert, Evidence, Lead};
+use crate::core::alert::{Alert, AlertKind, Evidence, Lead};
 use crate::core::time::{Span, Timestamp};
 
 /// Slack's limit of a header.
@@ -14,14 +14,39 @@ const REASON: usize = 2_500;
 const LINES: usize = 1_500;
 const CONTEXT: usize = 300;
 const FALLBACK: usize = 2_000;
+/// All rules of a card in one line, and in the fallback text.
+const RULES: usize = 1_000;
+const RULES_IN_TEXT: usize = 300;
 
 /// Contributions that are shown one by one.
 const SHOWN: usize = 5;
 
+/// What a card shows.
+#[derive(Clone, Debug)]
+pub struct Face<'a> {
+    /// The newest alert.
+    pub alert: &'a Alert,
+    /// Every rule that fired on it, and whether its episode lasts.
+    pub rules: Vec<(&'a str, bool)>,
+    /// The lead is no longer hot.
+    pub closed: bool,
+    /// To the CRM.
+    pub link: Option<String>,
+}
+
+impl<'a> Face<'a> {
+    /// Of one alert by itself.
+    pub fn of(alert: &'a Alert, link: Option<String>) -> Self {
+        let closed = alert.kind == AlertKind::Closed;
+        Self { alert, rules: vec![(&alert.rule, !closed)], closed, link }
+    }
+}
+
 /// The message for one alert, posted at `posted_at`: JSON that Slack accepts whatever the alert holds.
-pub fn card(alert: &Alert, posted_at: Timestamp) -> Value {
+pub fn card(face: &Face<'_>, posted_at: Timestamp) -> Value {
+    let alert = face.alert;
     let mut blocks = vec![
-        json!({ "type": "header", "text": plain(&headline(alert), HEADER) }),
+        json!({ "type": "header", "text": plain(&headline(face), HEADER) }),
         json!({ "type": "section", "text": plain(&clean(&alert.reason), REASON) }),
     ];
     if let Some(score) = score_line(alert) {
@@ -33,17 +58,21 @@ pub fn card(alert: &Alert, posted_at: Timestamp) -> Value {
             blocks.push(json!({ "type": "section", "text": plain(&lines, LINES) }));
         }
     }
-    let elements: Vec<_> = context(alert, posted_at);
+    if let Some(link) = &face.link {
+        let link = escape(link).replace('|', "%7C");
+        blocks.push(json!({ "type": "section", "text": mrkdwn(format!("<{link}|Open in CRM>")) }));
+    }
+    let elements: Vec<_> = context(face, posted_at);
     blocks.push(json!({ "type": "context", "elements": elements }));
-    message(fallback(alert), Some(blocks))
+    message(fallback(face), Some(blocks))
 }
 
 /// The same in one line of text, for when Slack refuses the card.
-pub fn minimal(alert: &Alert) -> Value {
-    message(fallback(alert), None)
+pub fn minimal(face: &Face<'_>) -> Value {
+    message(fallback(face), None)
 }
 
-fn message(text: String, blocks: Option<Vec<Value>>) -> Value {
+pub(super) fn message(text: String, blocks: Option<Vec<Value>>) -> Value {
     let mut message = json!({ "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false });
     if let Some(blocks) = blocks {
         message["blocks"] = Value::Array(blocks);
@@ -51,7 +80,7 @@ fn message(text: String, blocks: Option<Vec<Value>>) -> Value {
     message
 }
 
-fn plain(text: &str, max: usize) -> Value {
+pub(super) fn plain(text: &str, max: usize) -> Value {
     // Slack refuses an empty text.
     let text = if text.is_empty() { "-" } else { text };
     json!({ "type": "plain_text", "text": cut(text, max), "emoji": false })
@@ -62,8 +91,12 @@ fn mrkdwn(text: String) -> Value {
 }
 
 /// What a notification shows, and what a screen reader reads: enough without the card.
-fn fallback(alert: &Alert) -> String {
-    let mut text = format!("{}: {}", headline(alert), clean(&alert.reason));
+fn fallback(face: &Face<'_>) -> String {
+    let alert = face.alert;
+    let mut text = format!("{}: {}", headline(face), cut(&clean(&alert.reason), REASON / 2));
+    if face.rules.len() > 1 {
+        text.push_str(&format!(" | rules {}", rules(&face.rules, RULES_IN_TEXT)));
+    }
     for part in score_line(alert).into_iter().chain(alert.flag_texts.iter().map(|t| clean(t))) {
         text.push_str(" | ");
         text.push_str(&part);
@@ -72,9 +105,10 @@ fn fallback(alert: &Alert) -> String {
 }
 
 /// `HOT | Dana Ruiz, VP Eng - Acme`: tier, who, account; each part short enough to leave room for the next.
-fn headline(alert: &Alert) -> String {
-    let lead = &alert.lead;
-    let mut line = format!("{} | {}", cut(&clean(&alert.tier).to_uppercase(), 20), who(lead));
+fn headline(face: &Face<'_>) -> String {
+    let lead = &face.alert.lead;
+    let tier = if face.closed { "CLOSED".to_owned() } else { cut(&clean(&face.alert.tier).to_uppercase(), 20) };
+    let mut line = format!("{tier} | {}", who(lead));
     for (between, part) in [(", ", &lead.job_title), (" - ", &lead.company)] {
         let part = clean(part.as_deref().unwrap_or_default());
         if !part.is_empty() {
@@ -86,7 +120,7 @@ fn headline(alert: &Alert) -> String {
 }
 
 /// The name, else the masked e-mail, else the key.
-fn who(lead: &Lead) -> String {
+pub(super) fn who(lead: &Lead) -> String {
     let name = clean(lead.name.as_deref().unwrap_or_default());
     let who = match lead.email.as_deref() {
         _ if !name.is_empty() => name,
@@ -219,21 +253,47 @@ fn flags(alert: &Alert) -> String {
 }
 
 /// The small line: rule, campaign, version of the rules, how quick it was.
-fn context(alert: &Alert, posted_at: Timestamp) -> Vec<Value> {
-    let mut rule = format!("rule {}", cut(&clean(&alert.rule), 80));
+fn context(face: &Face<'_>, posted_at: Timestamp) -> Vec<Value> {
+    let alert = face.alert;
+    let mut rule = format!("rule {}", rules(&face.rules, RULES));
     if let Some(campaign) = &alert.campaign {
         rule.push_str(&format!(" | campaign {}", cut(&clean(campaign), 80)));
     }
-    let version = clean(&alert.rules_version);
-    let digest: String = version.strip_prefix("sha256:").unwrap_or(&version).chars().take(12).collect();
-    rule.push_str(&format!(" | rules {digest}"));
+    rule.push_str(&format!(" | rules {}", version(&alert.rules_version)));
     let event = alert.trigger.time;
     let seconds = event.as_millis().div_euclid(1_000);
     let text = event.to_string();
     let clock = text.get(11..19).unwrap_or_default();
     // Slack shows the reader's own time of day.
     let when = format!("event <!date^{seconds}^{{time_secs}}|{clock} UTC> → posted {}", after(posted_at - event));
-    vec![plain(&rule, CONTEXT), mrkdwn(when)]
+    vec![plain(&rule, RULES + CONTEXT), mrkdwn(when)]
+}
+
+/// `sha256:1f3a5b7c9d0e`: enough of the digest to tell versions apart.
+fn version(text: &str) -> String {
+    let text = clean(text);
+    let (before, digest) = match text.strip_prefix("sha256:") {
+        Some(digest) => ("sha256:", digest),
+        None => ("", text.as_str()),
+    };
+    before.chars().chain(digest.chars().take(12)).collect()
+}
+
+/// `pricing-surge, demo-requested (over)`, as many as there is room for.
+fn rules(rules: &[(&str, bool)], max: usize) -> String {
+    let mut line = String::new();
+    for (i, (rule, open)) in rules.iter().enumerate() {
+        let name = format!("{}{}", cut(&clean(rule), 80), if *open { "" } else { " (over)" });
+        if line.chars().count() + name.chars().count() > max {
+            line.push_str(&format!(" and {} more", rules.len() - i));
+            break;
+        }
+        if i > 0 {
+            line.push_str(", ");
+        }
+        line.push_str(&name);
+    }
+    line
 }
 
 /// `+1.8 s`; from a minute on as people say it.

@@ -66,7 +66,7 @@ fn texts(message: &Value) -> Vec<(String, String)> {
 
 #[test]
 fn the_card_reads_from_who_to_why_to_how_quick() {
-    let card = card(&dana(), time("2026-11-22T10:02:15.920Z"));
+    let card = card(&Face::of(&dana(), None), time("2026-11-22T10:02:15.920Z"));
     let read: Vec<_> = texts(&card).into_iter().map(|(_, text)| text).collect();
     #[rustfmt::skip]
     let expected = [
@@ -76,7 +76,7 @@ fn the_card_reads_from_who_to_why_to_how_quick() {
         "+20 fit\n+40 demo_request, 10:02 UTC, /demo\n+30 pricing_view x2, 09:21 to 10:00 UTC, /pricing\n\
          +24.4 webinar, 11-21 15:00 UTC, Webinar Attended\n-2.4 other behaviour, fading and caps",
         "unsubscribed: call, don't mail",
-        "rule pricing-surge | campaign pricing-case-studies | rules 1f3a5b7c9d0e",
+        "rule pricing-surge | campaign pricing-case-studies | rules sha256:1f3a5b7c9d0e",
         "event <!date^1795341734^{time_secs}|10:02:14 UTC> → posted +1.8 s",
     ];
     assert_eq!(read, expected);
@@ -109,8 +109,25 @@ fn who_is_the_name_else_the_masked_mail_else_the_key() {
             email: email.map(str::to_owned),
             ..Lead::default()
         };
-        assert_eq!(headline(&alert), expected);
+        assert_eq!(headline(&Face::of(&alert, None)), expected);
     }
+}
+
+#[test]
+fn a_card_of_many_rules_names_them_all_says_when_it_is_over_and_leads_to_the_crm() {
+    let alert = dana();
+    let rules = vec![("pricing-surge", false), ("demo-requested", true)];
+    let link = Some("https://crm.example.com/?e=a&b".to_owned());
+    let mut face = Face { alert: &alert, rules, closed: false, link };
+    let read = |face: &Face<'_>| texts(&card(face, alert.time)).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
+    let shown = read(&face);
+    assert_eq!(shown[0], "HOT | Dana Ruiz, VP Eng - Acme");
+    assert_eq!(shown[5], "<https://crm.example.com/?e=a&amp;b|Open in CRM>");
+    assert!(shown[6].starts_with("rule pricing-surge (over), demo-requested | campaign"), "{shown:?}");
+    face.closed = true;
+    assert_eq!(read(&face)[0], "CLOSED | Dana Ruiz, VP Eng - Acme");
+    let text = minimal(&face)["text"].as_str().expect("text").to_owned();
+    assert!(text.contains("rules pricing-surge (over), demo-requested"), "{text}");
 }
 
 #[test]
@@ -129,7 +146,7 @@ fn hostile_texts_mention_and_link_nothing() {
         alert.lead.name = Some(hostile.into());
         alert.reason = hostile.into();
         alert.evidence[0].label = hostile.into();
-        let card = card(&alert, alert.time);
+        let card = card(&Face::of(&alert, None), alert.time);
         assert!(!card["text"].as_str().expect("text").contains(['<', '>', '\n', '\u{202e}']), "{card}");
         for (kind, text) in texts(&card) {
             assert!(kind == "plain_text" || text.starts_with("*Score") || text.starts_with("event <!date^"), "{text}");
@@ -160,7 +177,11 @@ fn check(message: &Value) -> Result<(), TestCaseError> {
             total += length(&text);
             if kind == "mrkdwn" {
                 let control = text.split('<').nth(1).map_or("", |rest| rest.split('>').next().unwrap_or(rest));
-                prop_assert!(control.is_empty() || control.starts_with("!date^"), "{}", text);
+                prop_assert!(
+                    control.is_empty() || control.starts_with("!date^") || control.ends_with("|Open in CRM"),
+                    "{}",
+                    text
+                );
                 prop_assert!(text.matches('<').count() <= 1, "{}", text);
             }
         }
@@ -193,8 +214,14 @@ proptest! {
             signal: (i % 3 > 0).then(|| format!("{i}{last}")),
             ..evidence("", "2026-11-22T10:00:00.000Z", *p as f64 / 10.0, &last)
         }).collect();
-        check(&card(&alert, alert.time + Span::from_millis(posted)))?;
-        prop_assert!(minimal(&alert)["text"].as_str().is_some_and(|t| !t.contains(['<', '>'])));
+        let names: Vec<String> = (0..points.len() * 4).map(|n| format!("{n}{last}")).collect();
+        let link = Some(format!("https://crm.example.com/?q={}|&<", "%20".repeat(400)));
+        let rules = std::iter::once(alert.rule.as_str()).chain(names.iter().map(String::as_str));
+        let face = Face { alert: &alert, rules: rules.map(|rule| (rule, posted % 2 == 0)).collect(), closed: posted % 3 == 0, link };
+        let card = card(&face, alert.time + Span::from_millis(posted));
+        check(&card)?;
+        prop_assert!(super::super::limits(&card).iter().all(super::super::Use::fits));
+        prop_assert!(minimal(&face)["text"].as_str().is_some_and(|t| !t.contains(['<', '>'])));
     }
 
     /// The points on the card, line by line, are the score.

@@ -110,7 +110,8 @@ mod tests {
         alert.reason = long.clone();
         alert.flag_texts = vec![long.clone(); 99];
         alert.campaign = Some(long);
-        for message in [super::super::card(&alert, alert.time), super::super::minimal(&alert)] {
+        let face = super::super::Face::of(&alert, None);
+        for message in [super::super::card(&face, alert.time), super::super::minimal(&face)] {
             assert!(limits(&message).iter().all(Use::fits), "{:?}", limits(&message));
         }
     }

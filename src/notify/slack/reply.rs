@@ -6,10 +6,10 @@ use crate::notify::verdict::{AttemptResult, Judged, Reason, Shut, Verdict};
 use crate::notify::webhook;
 
 /// Refusals of an error that nobody has seen yet before it counts as the message's fault.
-const TRIES_OF_UNKNOWN: u32 = 3;
+pub(super) const TRIES_OF_UNKNOWN: u32 = 3;
 
 /// Refusals of a message: the card, then the same as one line of text.
-const TRIES_OF_MESSAGE: u32 = 2;
+pub(super) const TRIES_OF_MESSAGE: u32 = 2;
 
 /// Judges Slack's answer; `now` is needed for a `Retry-After` that names a date.
 pub fn judge(answer: &Answer, now: crate::core::time::Timestamp) -> Judged {
