@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,7 +17,7 @@ use super::broker::committed_by;
 use super::fake_slack::{CHANNEL, FakeSlack};
 use crate::kafka::{Outgoing, broker, unique};
 use crate::python;
-use crate::supervise::{Supervised, wait_for};
+use crate::supervise::{Supervised, free_port, wait_for};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -38,13 +40,15 @@ struct Deployment {
     name: String,
     slack: FakeSlack,
     process: Supervised,
+    /// Of `/readyz`.
+    port: u16,
 }
 
 impl Deployment {
     fn new(name: &str) -> Self {
         let (name, slack, brokers) = (unique(name), FakeSlack::start(), broker().bootstrap());
         broker().create_topic(&format!("{name}.events"), 1, &[]);
-        let keys = slack_keys(&slack, ", timeout: 60s");
+        let (keys, port) = (slack_keys(&slack, ", timeout: 60s"), free_port());
         let process = Supervised::new("bot", |folder| {
             let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("a writable folder");
             write("rules.yaml", RULES);
@@ -53,18 +57,30 @@ impl Deployment {
                 "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
                  heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: a\nstart: earliest\n\
                  topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
-                 http: off\nsinks:\n  - {{ id: sdr, start: earliest, slack: {{ {keys} }} }}\n"
+                 http: {{ listen: '127.0.0.1:{port}' }}\nsinks:\n  - {{ id: sdr, start: earliest, slack: {{ {keys} }} }}\n"
             );
             write("hotlead.yaml", &config);
             [env!("CARGO_BIN_EXE_hotlead"), "run", "--config", "hotlead.yaml"].map(str::to_owned).to_vec()
         });
-        Self { name, slack, process }
+        Self { name, slack, process, port }
     }
 
     fn start(&mut self) {
         let before = self.process.log().matches("parked=").count();
         self.process.start();
         wait_for("its partition", DEADLINE, || (self.process.log().matches("parked=").count() > before).then_some(()));
+    }
+
+    /// The status and the text of `/readyz`.
+    fn ready(&self) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
+        let host = format!("127.0.0.1:{}", self.port);
+        let request = format!("GET /readyz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, answer.rsplit("\r\n\r\n").next().unwrap_or_default().to_owned())
     }
 
     fn topic(&self, name: &str) -> String {
@@ -205,8 +221,11 @@ fn a_revoked_token_waits_for_the_new_one_in_its_file() {
     let blocked = wait_for("blocked", DEADLINE, || Some(status()).filter(|status| status["standing"] == "blocked"));
     assert_eq!((&blocked["dead_lettered"], &blocked["detail"]), (&json!(0), &json!("chat.postMessage: invalid_auth")));
     assert_eq!(slack.count("auth.test"), 0, "the same token once a minute at the most");
+    let (status, why) = deployment.ready();
+    assert!(status == 503 && why.contains("the credential of sink sdr is refused"), "{status} {why}");
     fs::write(deployment.process.folder().join("token"), "xoxb-new\n").expect("a writable file");
     deployment.commits_to(5);
+    assert_eq!(deployment.ready().0, 200);
     let cards: Vec<_> = (1..=5).map(|number| slack.messages(&format!("Lead{number}x"), false).len()).collect();
     assert_eq!((cards, slack.count("auth.test")), (vec![1; 5], 1));
     assert!(!deployment.process.log().contains("xoxb-"), "no token in the log");
