@@ -390,9 +390,9 @@ impl<R> Lanes<R> {
         self.partitions.is_empty()
     }
 
-    /// Why nothing is sent, if nothing is.
-    pub fn shut(&self) -> Option<Shut> {
-        self.shut.map(|(shut, _)| shut)
+    /// Whether nothing is sent until the credential or the endpoint is mended.
+    pub fn is_shut(&self) -> bool {
+        self.shut.is_some()
     }
 
     /// Partitions to pause (true) or to resume (false) since the last call.

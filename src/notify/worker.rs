@@ -325,7 +325,8 @@ impl Worker {
             Finished::Ended(Ending::GivenUp(reason)) => Some(Then::GivenUp(reason)),
             Finished::Retry(at) => Some(Then::Again(at)),
             Finished::Shut(_) => Some(Then::Shut),
-            Finished::Stale => None,
+            // What a sink passes over was not tried.
+            Finished::Ended(_) | Finished::Stale => None,
         };
         if let Some(then) = then {
             let (place, About { alert, rule, lead }) = ((ticket.partition, ticket.offset), &about);

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{Lanes, PROBE_EVERY, Place, give_place};
+use super::{Lanes, PROBE_EVERY, give_place};
 use crate::core::ids::Offset;
 use crate::core::time::Timestamp;
-use crate::notify::job::{Ending, Fate, Ticket};
+use crate::notify::job::{Ending, Fate, Place, Ticket};
 use crate::notify::lane::{Item, State};
 use crate::notify::verdict::{Reason, Shut};
 

@@ -28,8 +28,9 @@ use crate::core::ids::Partition;
 use crate::core::limits::MAX_CARDS;
 use crate::core::time::{Span, Timestamp};
 use crate::notify::dead_letter::Incoming;
+use crate::notify::job::Place;
 use crate::notify::job::Ticket;
-use crate::notify::lanes::{Lanes, Place};
+use crate::notify::lanes::Lanes;
 use crate::notify::payload::Disclosure;
 
 /// Between two edits of one card.

@@ -72,6 +72,10 @@ impl Worker {
             (Standing::Probing, Standing::Closed) => tracing::info!(sink, "Slack takes messages again"),
             _ => {}
         }
+        let is_open = after != Standing::Closed;
+        if std::mem::replace(&mut self.breaker_was_open, is_open) != is_open {
+            observer.breaker(sink, is_open);
+        }
         for alert in bot.board.take_told() {
             let (rule, lead) = (&alert.rule, lead_tag(&alert.lead.key));
             tracing::info!(sink, alert = %alert.id, rule, lead, "delivered");

@@ -7,7 +7,8 @@ use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 use crate::notify::dead_letter::Incoming;
 use crate::notify::job::Ending;
-use crate::notify::lanes::{Lanes, Place};
+use crate::notify::job::Place;
+use crate::notify::lanes::Lanes;
 use crate::notify::slack::fold::{Plan, Seen, Step};
 use crate::notify::verdict::Reason;
 
