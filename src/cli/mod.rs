@@ -139,11 +139,15 @@ enum StateCommand {
     },
     /// Move the state of all leads after the events topic has got more partitions
     ///
-    /// Every instance has to be stopped. Events must be partitioned by the hash that Java clients use (murmur2).
+    /// Every instance has to be stopped. Events must be keyed by lead and partitioned by the hash that Java clients use
+    /// (murmur2). If it was interrupted, run it again.
     #[command(after_help = "Example:  hotlead state move --config hotlead.yaml")]
     Move {
         #[command(flatten)]
         config: Config,
+        /// Leave states that are not where murmur2 of the lead's key says; otherwise they are an error
+        #[arg(long)]
+        leave_strays: bool,
     },
     /// Forget a lead
     #[command(after_help = "Example:  hotlead state erase u1 --config hotlead.yaml")]
@@ -275,7 +279,7 @@ pub fn main() -> u8 {
         Command::State(command) => match command {
             StateCommand::Show { lead, config, json } => state::show(&config.config, &lead, json),
             StateCommand::Dump { config, json } => state::dump(&config.config, json),
-            StateCommand::Move { config } => state::relocate(&config.config),
+            StateCommand::Move { config, leave_strays } => state::relocate(&config.config, leave_strays),
             StateCommand::Erase { lead, config } => state::erase(&config.config, &lead),
         },
         Command::Sink(command) => match command {

@@ -4,10 +4,14 @@
 //! sink; what operators ask for begins with `ask/`; a Slack bot's cards begin with `card/`, its digests with `digest/`. A
 //! value is JSON with its version; none is a tombstone.
 
+mod card;
+
 use serde::{Deserialize, Serialize};
 
 use crate::core::ids::Offset;
 use crate::core::time::Timestamp;
+
+pub use card::{Card, Digest, Fired, Intent, Place, Shown};
 
 /// Of the records that are written; all up to this one can be read.
 pub const VERSION: u32 = 2;
@@ -64,92 +68,6 @@ pub struct Redrive {
     pub redrives: u32,
     /// The record itself.
     pub alert: Payload,
-}
-
-/// A lead's card in Slack: what it shows, and what was about to be posted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Card {
-    /// A hash of the address that it was posted to: at another address nothing is known of it.
-    pub home: String,
-    /// Where it is; none before it is posted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub place: Option<Place>,
-    /// Stands for the card in its metadata.
-    pub episode: String,
-    /// Every rule that fired on it, in that order.
-    pub fired: Vec<Fired>,
-    /// The newest alert that it shows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shown: Option<Shown>,
-    /// It says that the lead is no longer hot.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub closed: bool,
-    /// When it was posted or edited last.
-    pub edited: Timestamp,
-    /// What was about to be posted: whoever finds this looks whether it was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intent: Option<Intent>,
-}
-
-/// Where a message is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
-    /// The channel's id, as Slack said it.
-    pub channel: String,
-    /// The message's name within it.
-    pub ts: String,
-}
-
-/// A rule that fired on a card.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fired {
-    /// Its id.
-    pub rule: String,
-    /// When its episode opened.
-    pub start: Timestamp,
-    /// Whether that lasts.
-    pub open: bool,
-    /// Why it fired, until a reply has said so.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub untold: Option<String>,
-}
-
-/// The newest alert that a card shows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Shown {
-    /// Its offset on the alert topic.
-    pub offset: i64,
-    /// Its event time.
-    pub time: Timestamp,
-    /// The alert as the sink may know it.
-    pub alert: Bytes,
-}
-
-/// A message that was about to be posted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
-    /// The newest alert that it was to show.
-    pub alert_id: String,
-    /// When.
-    pub at: Timestamp,
-    /// A reply to the card, not the card itself.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub reply: bool,
-}
-
-/// A digest that was about to be posted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Digest {
-    /// Stands for it in its metadata.
-    pub id: String,
-    /// When.
-    pub at: Timestamp,
-    /// The alerts of this partition that it names, by their offsets.
-    pub offsets: Vec<i64>,
-}
-
-fn is_false(truth: &bool) -> bool {
-    !truth
 }
 
 /// An alert that waits.

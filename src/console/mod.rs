@@ -8,8 +8,10 @@ mod guard;
 mod lead;
 mod server;
 mod stream;
+mod told;
 mod view;
 
 pub use self::lead::Decided;
 pub use self::server::{Server, Sources};
-pub use self::view::{Counters, Delivery, MAX_CARDS, SinkCounts, View};
+pub use self::told::{Counters, Delivery, SinkCounts};
+pub use self::view::{MAX_CARDS, View};

@@ -1,6 +1,7 @@
 //! The deliveries of one sink: a first-in-first-out lane per lead, retries, bounds, what the ledger has to hold, and how far
 //! each partition may be committed. A state machine without clock, chance or I/O: hours of an outage run in milliseconds.
 
+mod ownership;
 mod recording;
 mod together;
 
@@ -84,69 +85,6 @@ impl<R> Lanes<R> {
     /// What was taken in and what became of it.
     pub fn books(&self) -> &Books {
         &self.books
-    }
-
-    /// The partition is ours from now on.
-    pub fn assign(&mut self, takeover: Takeover<R>) {
-        let partition = takeover.partition;
-        self.forget(partition);
-        self.books.restored(takeover.parked.len());
-        self.said_shut |= takeover.said_shut;
-        if let Some(since) = takeover.disabled {
-            self.shut.get_or_insert((Shut::Gone, Timestamp::from_millis(i64::MAX)));
-            self.stands = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
-        }
-        if self.shut.is_some() {
-            self.change = self.stands.clone(); // the new partition's ledger does not know it yet
-        }
-        let mut own = Lane::new(takeover);
-        for head in own.heads().collect::<Vec<_>>() {
-            if let Some(item) = own.items.get_mut(&head) {
-                item.state = State::Waiting;
-                self.due.insert((item.next_at, (partition, head)));
-            }
-        }
-        self.partitions.insert(partition, own);
-    }
-
-    /// Nothing of these partitions is started any more.
-    pub fn revoke(&mut self, partitions: &[Partition]) {
-        for partition in partitions {
-            if let Some(own) = self.partitions.get_mut(partition) {
-                own.revoking = true;
-            }
-        }
-    }
-
-    /// Whether nothing of these partitions is under way, and all that ended is recorded.
-    pub fn is_drained(&self, partitions: &[Partition]) -> bool {
-        let sending = |own: &Lane<R>| own.items.values().any(|item| item.state == State::InFlight);
-        let mut assigned = partitions.iter().filter_map(|p| self.partitions.get(p));
-        let concerned = |partition: &Partition| partitions.contains(partition);
-        let writing = self.writing.as_ref().is_some_and(|writing| {
-            writing.writes.iter().any(|(ticket, _)| concerned(&ticket.partition))
-                || writing.notes.iter().any(|(partition, ..)| concerned(partition))
-        });
-        let pending = self.pending.keys().any(|(partition, _)| concerned(partition));
-        let noting = self.notes.keys().any(|(partition, _)| concerned(partition));
-        !assigned.any(sending) && !writing && !pending && !noting
-    }
-
-    /// Forgets these partitions: somebody else goes on with them.
-    pub fn forget_all(&mut self, partitions: &[Partition]) {
-        partitions.iter().for_each(|&partition| self.forget(partition));
-    }
-
-    fn forget(&mut self, partition: Partition) {
-        if let Some(own) = self.partitions.remove(&partition) {
-            self.taken -= own.items.values().filter(|item| item.has_place).count();
-            let parked = own.items.values().filter(|item| item.held == Held::Ledger).count();
-            self.books.handed_back(own.items.len(), parked);
-        }
-        self.ready.retain(|place| place.0 != partition);
-        self.due.retain(|(_, place)| place.0 != partition);
-        self.pending.retain(|place, _| place.0 != partition);
-        self.notes.retain(|place, _| place.0 != partition);
     }
 
     /// Takes a record in, behind the other alerts of its lead. `time` is the record's Kafka timestamp.
@@ -383,11 +321,6 @@ impl<R> Lanes<R> {
     pub fn stands(&self) -> Change {
         let open = Change { standing: Standing::Open, since: Timestamp::default(), detail: String::new() };
         self.stands.clone().filter(|_| self.shut.is_some()).unwrap_or(open)
-    }
-
-    /// Whether there is nothing here to deliver: others have all partitions.
-    pub fn is_spare(&self) -> bool {
-        self.partitions.is_empty()
     }
 
     /// Whether nothing is sent until the credential or the endpoint is mended.

@@ -1,5 +1,6 @@
 //! The delivery of one sink: takes records from its consumer thread, starts attempts, and has their ends recorded.
 
+mod attempt;
 pub mod bot;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use self::attempt::{About, Attempted, attempt_one};
 use self::bot::Bot;
 use super::books::Counts;
 use super::breaker::Standing as Breaker;
@@ -27,7 +29,6 @@ use super::slack::api::Method;
 use super::slack::board::Outcome;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
 use crate::codec::ledger::Standing;
-use crate::core::alert::Alert;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
 
@@ -84,14 +85,6 @@ struct Draining {
     answer: blocking::SyncSender<()>,
 }
 
-/// How an attempt ended.
-struct Attempted {
-    judged: Judged,
-    /// How long after its event.
-    after_event: Option<Duration>,
-    about: About,
-}
-
 /// What a task brings back.
 enum Done {
     Attempt(Attempted),
@@ -104,14 +97,6 @@ enum Task {
     Attempt(Ticket, Pass, u32),
     /// Of the board.
     Order(u64, Method),
-}
-
-/// What an attempt was about: what is shown of it.
-#[derive(Default)]
-struct About {
-    alert: String,
-    rule: String,
-    lead: String,
 }
 
 /// The ledger, as the worker sees it.
@@ -399,32 +384,6 @@ impl Worker {
         let idle = Instant::now() + Duration::from_secs(3_600);
         drains.chain(lanes).fold(idle, Instant::min)
     }
-}
-
-/// One attempt, start to end.
-async fn attempt_one(around: Arc<Surroundings>, record: Arc<Incoming>, number: u32, minimal: bool) -> Attempted {
-    let value = record.value.as_deref().unwrap_or_default();
-    let Ok(alert) = serde_json::from_slice::<Alert>(value) else {
-        let never = Verdict::Never(Reason::Message);
-        let judged = Judged::failed(never, AttemptResult::Message, None, "the record's value is no alert");
-        let about = About { alert: record.alert_id(), ..About::default() };
-        return Attempted { judged, after_event: None, about };
-    };
-    let judged = around.destination.attempt(value, &alert, minimal).await.judged;
-    let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
-    if judged.verdict == Verdict::Delivered {
-        tracing::info!(sink, alert = %alert.id, rule = alert.rule, lead, status = judged.status, number, "delivered");
-    } else {
-        let (result, detail) = (judged.result.name(), around.redactor.redact(&judged.detail));
-        tracing::warn!(
-            sink, alert = %alert.id, rule = alert.rule, lead, status = judged.status, number, result, detail,
-            "attempt failed"
-        );
-    }
-    let after_ms = (wall_clock() - alert.trigger.time).as_millis();
-    let lead = alert.lead.name.or(alert.lead.email).unwrap_or(alert.lead.key);
-    let about = About { alert: alert.id.to_string(), rule: alert.rule, lead };
-    Attempted { judged, after_event: Some(Duration::from_millis(after_ms.try_into().unwrap_or(0))), about }
 }
 
 /// All that a log says of a lead: eight hexadecimal digits.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Mode, RunError, Stop};
 use crate::config::settings::Settings;
-use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions};
+use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions, made_anew};
 use crate::source::{Known, Probe, ProbeFault};
 use crate::telemetry::access::Right;
 use crate::telemetry::events::{BrokersAway, TopicCreated};
@@ -126,6 +126,9 @@ pub(super) fn changelog_deleted(settings: &Settings) -> RunError {
 
 /// State lies in the partition numbers of the events; with another count leads are found elsewhere.
 pub(super) fn other_partitions(settings: &Settings, partitions: i32, topic: &str, count: i32) -> RunError {
+    if partitions < count {
+        return RunError::Unreachable(made_anew(settings, partitions, topic, count));
+    }
     RunError::Unreachable(format!(
         "topic {} has {partitions} partitions and {topic} has {count}: leads would not find their state. Stop every \
          instance of group {} and move it: hotlead state move --config FILE",

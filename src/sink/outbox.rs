@@ -161,6 +161,9 @@ impl Outbox {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", kafka.bootstrap());
         config.set("compression.type", "lz4");
+        // The coordinator refuses the offsets of a transaction while it ends the one before, which takes it some
+        // milliseconds; the default, 100 ms, would be the latency of one alert in ten.
+        config.set("retry.backoff.ms", "10");
         for (name, value) in kafka.client_properties() {
             config.set(name, value);
         }

@@ -8,7 +8,7 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 
-use crate::config::settings::{Kafka, Topics};
+use crate::config::settings::{Kafka, Settings, Topics};
 use crate::core::limits::{MAX_LEDGER_RECORD, MAX_SENT_RECORD, MAX_STATE_RECORD};
 
 const DAY_MS: u64 = 86_400_000;
@@ -103,6 +103,21 @@ impl TopicSpec {
         }
         command
     }
+}
+
+/// What to do when a topic that goes partition by partition with the events has more of them: topics do not shrink, so
+/// the events topic is another one, and nothing tells where its leads were.
+pub fn made_anew(settings: &Settings, partitions: i32, topic: &str, count: i32) -> String {
+    let Topics { events, state, feedback, .. } = &settings.topics;
+    let (group, brokers) = (&settings.group, settings.kafka.bootstrap());
+    let delete = |topic: &str| format!("kafka-topics.sh --bootstrap-server {brokers} --delete --topic {topic}");
+    format!(
+        "topic {events} has {partitions} partitions and {topic} has {count}: it was made anew with fewer, and state \
+         cannot be moved to fewer. Make {events} with {count} partitions as before, or let every lead start anew: stop \
+         every instance of group {group}, then\n    {}\n    {}\n    hotlead run --fresh-state",
+        delete(state),
+        delete(feedback)
+    )
 }
 
 /// A topic that is not there, and why we did not create it.

@@ -15,6 +15,6 @@ pub use changelog::{ChangelogReader, progress};
 pub use consumer::{Change, Member, Membership};
 pub use error::SourceError;
 pub use feedback::{FeedbackReader, Said};
-pub use probe::{Probe, ProbeFault};
+pub use probe::{Probe, ProbeFault, Standing};
 pub use reader::{Begin, Reader};
 pub use start::{Known, Resolution};

@@ -32,6 +32,24 @@ impl fmt::Display for ProbeFault {
     }
 }
 
+/// How far a group has come in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The first offset that it has still to read, of those that are still there.
+    pub next: i64,
+    /// The offset after the last one.
+    pub end: i64,
+    /// Whether it has committed one.
+    pub begun: bool,
+}
+
+impl Standing {
+    /// Records that it has still to read, markers of transactions among them.
+    pub fn unread(self) -> u64 {
+        u64::try_from(self.end - self.next).unwrap_or(0)
+    }
+}
+
 /// The callbacks of clients that are no group members.
 pub(super) struct Quiet(pub(super) BrokerLog);
 
@@ -138,20 +156,30 @@ impl Probe {
     /// # Errors
     /// [`ProbeFault::Away`].
     pub fn lag(&self, topic: &str, partitions: i32, wait: Duration) -> Result<u64, ProbeFault> {
+        let begun = self.standing(topic, partitions, wait)?.into_iter().filter(|standing| standing.begun);
+        Ok(begun.map(|standing| standing.unread()).sum())
+    }
+
+    /// How far the group has come in each of a topic's partitions, in their order.
+    ///
+    /// # Errors
+    /// [`ProbeFault::Away`].
+    pub fn standing(&self, topic: &str, partitions: i32, wait: Duration) -> Result<Vec<Standing>, ProbeFault> {
         let mut list = TopicPartitionList::new();
         list.add_partition_range(topic, 0, partitions - 1);
         let committed = self.consumer.committed_offsets(list, wait);
         self.serve();
-        let mut lag = 0;
-        for element in committed.map_err(|error| self.away(&error))?.elements() {
-            let Offset::Offset(next) = element.offset() else {
-                continue;
-            };
+        let committed = committed.map_err(|error| self.away(&error))?;
+        let standing = committed.elements().into_iter().map(|element| {
             let ends = self.consumer.fetch_watermarks(topic, element.partition(), wait);
-            let (_, end) = ends.map_err(|error| self.away(&error))?;
-            lag += u64::try_from(end - next).unwrap_or(0);
-        }
-        Ok(lag)
+            let (low, end) = ends.map_err(|error| self.away(&error))?;
+            let committed = match element.offset() {
+                Offset::Offset(next) => Some(next),
+                _ => None,
+            };
+            Ok(Standing { next: committed.unwrap_or(low).max(low), end, begun: committed.is_some() })
+        });
+        standing.collect()
     }
 
     /// Members of a group; one that stopped without leaving counts until its session ends.

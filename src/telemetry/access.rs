@@ -20,6 +20,8 @@ pub enum Right {
     Read,
     /// Produce records; open transactions.
     Write,
+    /// Give a topic more partitions.
+    Alter,
 }
 
 /// A resource that is refused for want of a right. Prints as one line.
@@ -41,6 +43,7 @@ impl fmt::Display for Denied<'_> {
         let right = match self.right {
             Right::Read => "Read",
             Right::Write => "Write",
+            Right::Alter => "Alter",
         };
         write!(
             f,

@@ -21,6 +21,8 @@ pub enum On<'a> {
 pub enum Right {
     Read,
     Write,
+    Alter,
+    Describe,
 }
 
 impl Broker {
@@ -40,6 +42,8 @@ impl Broker {
         let operation = match right {
             Right::Read => sys::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_READ,
             Right::Write => sys::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_WRITE,
+            Right::Alter => sys::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_ALTER,
+            Right::Describe => sys::rd_kafka_AclOperation_t::RD_KAFKA_ACL_OPERATION_DESCRIBE,
         };
         let text = |text: &str| CString::new(text).expect("no NUL");
         let (name, principal, host) = (text(name), text(&format!("User:{user}")), text("*"));

@@ -251,15 +251,33 @@ fn a_deleted_changelog_is_refused_unless_told_otherwise() {
     assert_eq!(run.exit_code(), Some(0), "{}", run.log());
 }
 
-/// Goal: with another partition count leads would look for their state elsewhere: refused before anything is read.
+/// Goal: an events topic that was made anew with fewer partitions is refused before anything is read, nobody is sent to
+/// the move, and what is said helps.
 #[test]
 fn another_partition_count_of_the_changelog_is_refused() {
     let site = Site::new("count");
     broker().create_topic(&site.topic("state"), 3, &[]);
-    let mut run = site.run();
-    assert_eq!(run.exit_code(), Some(69), "{}", run.log());
-    let expected = format!("topic {}.events has 1 partitions and {} has 3", site.name, site.topic("state"));
-    assert!(run.log().contains(&expected), "{}", run.log());
+    broker().create_topic(&site.topic("feedback"), 3, &[]);
+    let expected = format!(
+        "topic {}.events has 1 partitions and {} has 3: it was made anew with fewer, and state cannot be moved to fewer",
+        site.name,
+        site.topic("state")
+    );
+    for (arguments, rest) in [(&["run"][..], None), (&["state", "move"], Some("this run has changed nothing"))] {
+        let (code, _, log) = site.ask(arguments);
+        assert_eq!(code, Some(69), "{arguments:?}: {log}");
+        assert!(log.contains(&expected) && !log.contains("state move --config"), "{arguments:?}: {log}");
+        assert!(log.contains(rest.unwrap_or_default()), "{arguments:?}: {log}");
+        for last in ["state", "feedback"] {
+            assert!(log.contains(&format!("--delete --topic {}\n", site.topic(last))), "{arguments:?}: {log}");
+        }
+    }
+    let admin: AdminClient<DefaultClientContext> = broker().client_config().create().expect("an admin client");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let topics = [site.topic("state"), site.topic("feedback")];
+    let deleted = admin.delete_topics(&[&topics[0], &topics[1]], &AdminOptions::new());
+    runtime.block_on(deleted).expect("the broker answers");
+    site.command(&["run", "--fresh-state"]).logs("running");
 }
 
 /// Goal: an edit of the rules tells how long a count that is new knows less than happened.
