@@ -83,6 +83,8 @@ struct Unresolved {
     partitions: Vec<Partition>,
     /// The group has our answer, so that the partitions that we have go on.
     held: bool,
+    /// How long to wait for the next answer.
+    wait: Duration,
 }
 
 /// Works until the service is told to stop, then commits the last round and leaves.

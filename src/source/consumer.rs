@@ -28,9 +28,6 @@ use crate::telemetry::broker_log::BrokerLog;
 /// How long one question to the brokers may take.
 const ASK: Duration = Duration::from_secs(10);
 
-/// How long the question for committed offsets may take: the partitions that we have already wait meanwhile.
-const ASK_OFFSETS: Duration = Duration::from_millis(250);
-
 /// What the group wants of this member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -262,12 +259,16 @@ impl Member {
     }
 
     /// Committed offsets of partitions; `None` where there is none. As long as a transaction that moves them is open
-    /// nobody knows them, so the answer is to be awaited a little and asked for again, with other work in between.
+    /// nobody knows them: then the answer is awaited for so long, and is to be asked for again with other work in between.
     ///
     /// # Errors
     /// [`SourceError::Away`]: ask again.
-    pub fn committed(&self, partitions: &[Partition]) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
-        self.committed_of(&self.topic, partitions)
+    pub fn committed(
+        &self,
+        partitions: &[Partition],
+        wait: Duration,
+    ) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
+        self.committed_of(&self.topic, partitions, wait)
     }
 
     /// The same of another topic.
@@ -278,12 +279,13 @@ impl Member {
         &self,
         topic: &str,
         partitions: &[Partition],
+        wait: Duration,
     ) -> Result<Vec<(Partition, Option<Offset>)>, SourceError> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
             list.add_partition(topic, partition.0);
         }
-        let list = self.consumer.committed_offsets(list, ASK_OFFSETS).map_err(|e| away(&e))?;
+        let list = self.consumer.committed_offsets(list, wait).map_err(|e| away(&e))?;
         list.elements()
             .iter()
             .map(|element| {

@@ -1,5 +1,7 @@
 //! Where a partition begins: at its committed offset, or where the configuration says if it has none.
 
+use std::time::Duration;
+
 use crate::config::settings::Start;
 use crate::core::ids::{Offset, Partition};
 
@@ -40,7 +42,8 @@ pub fn policy(start: Start, known: Known, partition: Partition) -> Start {
 }
 
 impl Member {
-    /// Where to begin in each of the partitions; `now_ms` is the wall clock in Unix milliseconds.
+    /// Where to begin in each of the partitions; `now_ms` is the wall clock in Unix milliseconds, `wait` how
+    /// long an answer may take.
     ///
     /// # Errors
     /// [`SourceError::Away`]: ask again.
@@ -49,9 +52,9 @@ impl Member {
         partitions: &[Partition],
         start: Start,
         known: Known,
-        now_ms: i64,
+        (now_ms, wait): (i64, Duration),
     ) -> Result<Vec<(Partition, Resolution)>, SourceError> {
-        let committed = self.committed(partitions)?;
+        let committed = self.committed(partitions, wait)?;
         let resolve = |(partition, committed)| {
             let resolution = match committed {
                 Some(offset) => Resolution::Committed(offset),

@@ -2,13 +2,21 @@
 
 use super::*;
 
+/// How long an answer to the question for committed offsets may take, at first and at last: our other partitions wait
+/// meanwhile, but slow brokers have to get a chance.
+const SHORTEST_ASK: Duration = Duration::from_millis(250);
+const LONGEST_ASK: Duration = Duration::from_secs(2);
+
+/// The same of partitions that are ours: nobody's transaction hides them.
+const PATIENT_ASK: Duration = Duration::from_secs(10);
+
 impl Worker {
     /// Takes note of what the group gave us. It waits for our answer, and nobody else gets these partitions meanwhile.
     pub(super) fn accept(&mut self, partitions: Vec<Partition>) -> Result<(), RunError> {
         if !partitions.is_empty() {
             self.shared.hooks.readiness.worker_lost(self.number);
         }
-        self.unresolved = Some(Unresolved { partitions, held: false });
+        self.unresolved = Some(Unresolved { partitions, held: false, wait: SHORTEST_ASK });
         self.begin()
     }
 
@@ -20,11 +28,11 @@ impl Worker {
 
     /// Begins the partitions that the group gave us, if their committed offsets are known.
     fn begin(&mut self) -> Result<(), RunError> {
-        let Some(Unresolved { partitions, held }) = &mut self.unresolved else { return Ok(()) };
+        let Some(Unresolved { partitions, held, wait }) = &mut self.unresolved else { return Ok(()) };
         let (start, known) = (self.shared.settings.start, self.shared.known);
-        let resolved = self.member.resolve(partitions, start, known, now_ms());
+        let resolved = self.member.resolve(partitions, start, known, (now_ms(), *wait));
         let heard = |partitions: &[Partition]| match &self.feedback {
-            Some(_) => self.member.committed_of(&self.shared.settings.topics.feedback, partitions),
+            Some(_) => self.member.committed_of(&self.shared.settings.topics.feedback, partitions, *wait),
             None => Ok(Vec::new()),
         };
         let resolved = resolved.and_then(|begins| Ok((begins, heard(partitions)?)));
@@ -34,7 +42,7 @@ impl Worker {
             // The broker log has the reason.
             Err(SourceError::Away(_)) => {
                 let answer = if *held { Ok(()) } else { self.member.hold(partitions) };
-                *held = true;
+                (*held, *wait) = (true, (*wait * 2).min(LONGEST_ASK));
                 return answer.map_err(|error| self.source(error));
             }
             Err(error) => return Err(self.source(error)),
@@ -81,7 +89,7 @@ impl Worker {
     /// Up to where the feedback of a partition of ours was heard, as the group knows it; nothing when told to stop.
     fn heard(&self, partition: Partition) -> Result<Vec<(Partition, Option<Offset>)>, RunError> {
         loop {
-            match self.member.committed_of(&self.shared.settings.topics.feedback, &[partition]) {
+            match self.member.committed_of(&self.shared.settings.topics.feedback, &[partition], PATIENT_ASK) {
                 Ok(committed) => return Ok(committed),
                 Err(SourceError::Away(_)) if self.shared.hooks.stop.is_told() => return Ok(Vec::new()),
                 Err(SourceError::Away(_)) => self.shared.hooks.stop.wait(BACKOFF),
