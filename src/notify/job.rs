@@ -211,3 +211,21 @@ pub struct Takeover<R> {
     /// Digests of which nobody knows whether they were posted.
     pub digests: Vec<Digest>,
 }
+
+impl<R> Takeover<R> {
+    /// Of a partition of which the ledger says nothing.
+    pub fn of_nothing(partition: Partition, epoch: Epoch, next: NextOffset) -> Self {
+        Self {
+            partition,
+            epoch,
+            next,
+            parked: vec![],
+            settled: vec![],
+            redriven: vec![],
+            disabled: None,
+            said_shut: false,
+            cards: vec![],
+            digests: vec![],
+        }
+    }
+}

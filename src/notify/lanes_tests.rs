@@ -16,19 +16,7 @@ fn lanes() -> Lanes<&'static str> {
 }
 
 fn taken_over(epoch: u64) -> Takeover<&'static str> {
-    let next = Offset(-1).next();
-    Takeover {
-        partition: P0,
-        epoch,
-        next,
-        parked: vec![],
-        settled: vec![],
-        redriven: vec![],
-        disabled: None,
-        said_shut: false,
-        cards: vec![],
-        digests: vec![],
-    }
+    Takeover::of_nothing(P0, epoch, Offset(-1).next())
 }
 
 fn admit(lanes: &mut Lanes<&'static str>, offset: i64, key: &str, record: &'static str) {

@@ -117,19 +117,7 @@ impl Page {
 
     /// What the next owner has to know. `endpoint` is the hash of the sink's address now.
     pub fn takeover(self, partition: Partition, epoch: Epoch, endpoint: &str) -> Takeover<Incoming> {
-        let next = self.next;
-        let mut takeover = Takeover {
-            partition,
-            epoch,
-            next,
-            parked: vec![],
-            settled: vec![],
-            redriven: vec![],
-            disabled: None,
-            said_shut: false,
-            cards: vec![],
-            digests: vec![],
-        };
+        let mut takeover = Takeover::of_nothing(partition, epoch, self.next);
         let mut redriven = self.redriven;
         let mut unblocked = None;
         for (key, entry) in self.entries {

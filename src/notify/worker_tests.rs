@@ -86,19 +86,7 @@ impl Driven {
     }
 
     async fn assign(&self) {
-        let next = Offset(-1).next();
-        let takeover = Takeover {
-            partition: P0,
-            epoch: 1,
-            next,
-            parked: vec![],
-            settled: vec![],
-            redriven: vec![],
-            disabled: None,
-            said_shut: false,
-            cards: vec![],
-            digests: vec![],
-        };
+        let takeover = Takeover::of_nothing(P0, 1, Offset(-1).next());
         self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
     }
 

@@ -161,8 +161,8 @@ impl Outbox {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", kafka.bootstrap());
         config.set("compression.type", "lz4");
-        // The coordinator refuses the offsets of a transaction while it ends the one before, which takes it some
-        // milliseconds; the default, 100 ms, would be the latency of one alert in ten.
+        // A transaction may find the coordinator still ending the one before, and asks again after this. With the
+        // default, 100 ms, one alert in ten was late by as much.
         config.set("retry.backoff.ms", "10");
         for (name, value) in kafka.client_properties() {
             config.set(name, value);
