@@ -75,12 +75,7 @@ pub fn run(options: &Options) -> u8 {
     };
     match done {
         Ok(()) => exit::DONE,
-        // A reader like `head` that has seen enough.
-        Err(BacktestError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-        Err(BacktestError::Output(error)) => {
-            say::line(format_args!("standard output: {error}"));
-            exit::SOFTWARE
-        }
+        Err(BacktestError::Output(error)) => say::unwritten(&error),
         Err(BacktestError::Events(error)) => {
             say::line(format_args!("{}: {error}", options.events));
             exit::NO_INPUT

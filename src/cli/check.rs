@@ -2,18 +2,11 @@
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::{exit, say};
 use crate::config::fault::{Faults, Place};
 use crate::config::{self, Checked};
-
-/// Nothing is wrong, warnings aside.
-const OK: u8 = 0;
-/// A file that was named cannot be read.
-const NO_INPUT: u8 = 66;
-/// A file is wrong.
-const CONFIG: u8 = 78;
 
 /// Checks files, told apart by content; a config's rules file is checked with it. Faults and warnings go to standard
 /// error, `ok` to standard output. Returns the exit code: 0, 66 (a file cannot be read), or 78 (a fault, which comes
@@ -23,13 +16,9 @@ pub fn run(files: &[PathBuf]) -> u8 {
     for file in files {
         report.check(file);
     }
-    // Whoever closed the pipe does not want to know more.
-    let _ = std::io::stderr().lock().write_all(report.text.as_bytes());
+    say::lines(&report.text);
     let code = report.exit_code();
-    if code == OK {
-        let _ = writeln!(std::io::stdout().lock(), "ok");
-    }
-    code
+    if code == exit::DONE { say::data("ok\n") } else { code }
 }
 
 #[derive(Default)]
@@ -43,9 +32,9 @@ struct Report {
 impl Report {
     fn exit_code(&self) -> u8 {
         match (self.faulty, self.unreadable) {
-            (true, _) => CONFIG,
-            (false, true) => NO_INPUT,
-            (false, false) => OK,
+            (true, _) => exit::CONFIG,
+            (false, true) => exit::NO_INPUT,
+            (false, false) => exit::DONE,
         }
     }
 

@@ -17,7 +17,6 @@ pub mod sink_test;
 pub mod state;
 pub mod tail;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -81,16 +80,16 @@ enum Command {
         stretch: Stretch,
     },
     /// Look at what is remembered of leads, or erase it
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  hotlead state show u1 --config hotlead.yaml")]
     State(StateCommand),
     /// Try out where alerts go, look at how that stands
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  hotlead sink status --config hotlead.yaml")]
     Sink(SinkCommand),
     /// Look at dead letters, and send them back
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  hotlead dlq ls --config hotlead.yaml")]
     Dlq(dlq::Command),
     /// Find out which sinks alerts go to
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example:  hotlead route test event.json --config hotlead.yaml")]
     Route(RouteCommand),
     /// Show what alerts look like in Slack or at a webhook, without sending anything
     #[command(after_help = "Examples:\n  hotlead render event.json --config hotlead.yaml --sink sdr-channel\n  \
@@ -302,12 +301,5 @@ pub fn main() -> u8 {
 fn completions(shell: clap_complete::Shell) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "hotlead", &mut script);
-    let mut out = io::stdout().lock();
-    match out.write_all(&script).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            say::line(format_args!("standard output: {error}"));
-            exit::SOFTWARE
-        }
-        _ => exit::DONE,
-    }
+    say::data(script)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{exit, files};
+use super::{exit, files, say};
 use crate::backtest::sample::Found;
 use crate::config::settings::{Settings, Sink, Target};
 use crate::notify::message::Writer;
@@ -28,8 +28,8 @@ pub fn run(config: &Path, file: &str, sink: Option<&str>, as_json: bool) -> u8 {
         Ok(alerts) => alerts,
         Err(code) => return code,
     };
-    // Who closed the pipe does not want to know.
-    render(&settings, &alerts, sink, as_json, &mut io::stdout().lock()).unwrap_or(exit::DONE)
+    let rendered = render(&settings, &alerts, sink, as_json, &mut io::stdout().lock());
+    rendered.unwrap_or_else(|fault| say::unwritten(&fault))
 }
 
 fn render(

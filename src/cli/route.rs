@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{exit, files};
+use super::{exit, files, say};
 use crate::backtest::sample::Found;
 use crate::config::settings::Settings;
 use crate::core::plain::plain;
@@ -37,8 +37,8 @@ pub fn test(config: &Path, file: &str, expected: &[String], json: bool) -> u8 {
         super::say::line(files::no_such_sink(unknown, &known));
         return exit::CONFIG;
     }
-    // Who closed the pipe does not want to know.
-    report(&settings, &alerts, expected, json, &mut io::stdout().lock()).unwrap_or(exit::DONE)
+    let reported = report(&settings, &alerts, expected, json, &mut io::stdout().lock());
+    reported.unwrap_or_else(|fault| say::unwritten(&fault))
 }
 
 fn report(

@@ -55,15 +55,8 @@ pub fn run(options: &Options) -> u8 {
         };
     }
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-    match to_lines(Simulator::new(scenario).take(count), pace, &mut out) {
-        Ok(()) => exit::DONE,
-        // Whoever read it has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-        Err(error) => {
-            say::line(format_args!("standard output: {error}"));
-            exit::SOFTWARE
-        }
-    }
+    let written = to_lines(Simulator::new(scenario).take(count), pace, &mut out);
+    written.map_or_else(|error| say::unwritten(&error), |()| exit::DONE)
 }
 
 fn now() -> Timestamp {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,9 +55,9 @@ pub fn status(config: &Path, id: Option<&str>, json: bool) -> u8 {
         }
         Ok(())
     });
-    // Who closed the pipe does not want to know.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
-    all.map_or_else(|code| code, |()| exit::DONE)
+    // What is known of some is shown, whatever became of the others.
+    let shown = say::data(text);
+    all.map_or_else(|code| code, |()| shown)
 }
 
 /// Asks that a sink be opened again, and answers with the exit code.

@@ -100,19 +100,10 @@ fn print(stock: &Stock, json: bool) -> u8 {
             false => out.write_all(text(&stored).as_bytes()),
         };
         if let Err(fault) = written {
-            return broken(&fault);
+            return say::unwritten(&fault);
         }
     }
-    out.flush().map_or_else(|fault| broken(&fault), |()| exit::DONE)
-}
-
-fn broken(fault: &io::Error) -> u8 {
-    // `state dump | head` ends quietly.
-    if fault.kind() == io::ErrorKind::BrokenPipe {
-        return exit::DONE;
-    }
-    say::line(format_args!("cannot write: {fault}"));
-    exit::SOFTWARE
+    out.flush().map_or_else(|fault| say::unwritten(&fault), |()| exit::DONE)
 }
 
 /// A lead's state for people.

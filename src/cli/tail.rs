@@ -103,15 +103,7 @@ pub(super) fn follow(
             break Err(fault);
         }
     };
-    match written {
-        Ok(()) => exit::DONE,
-        // `tail | head` ends quietly.
-        Err(fault) if fault.kind() == io::ErrorKind::BrokenPipe => exit::DONE,
-        Err(fault) => {
-            say::line(format_args!("cannot write: {fault}"));
-            exit::SOFTWARE
-        }
-    }
+    written.map_or_else(|fault| say::unwritten(&fault), |()| exit::DONE)
 }
 
 /// What is said instead of no output at all.

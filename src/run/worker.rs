@@ -257,6 +257,8 @@ impl Worker {
             Err(PublishError::Lost(reason)) => {
                 let worker = self.number;
                 Aborted { worker, reason: &reason }.tell(&self.shared.hooks.metrics);
+                // A process of our name that began while we slept is not to be fenced by the one that it replaced.
+                self.member.wait_for_heartbeats().map_err(|e| self.source(e))?;
                 self.outbox = match open_outbox(self.number, &self.shared) {
                     Ok(outbox) => outbox,
                     Err(error) => return Err(RunError::of_publish(error, &self.shared.settings.instance)),

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
 use rdkafka::client::ClientContext;
@@ -27,6 +27,9 @@ use crate::telemetry::broker_log::BrokerLog;
 
 /// How long one question to the brokers may take.
 const ASK: Duration = Duration::from_secs(10);
+
+/// In this time a few heartbeats are answered.
+const HEARTBEATS: Duration = Duration::from_millis(1500);
 
 /// What the group wants of this member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,6 +168,21 @@ impl Member {
             },
             None => Ok(self.pending_change()),
         }
+    }
+
+    /// Waits for a few heartbeats to be answered: a member whose place in the group another process of its name has taken
+    /// learns of it by them.
+    ///
+    /// # Errors
+    /// Fenced by that process, or a consumer that is beyond repair.
+    pub fn wait_for_heartbeats(&self) -> Result<(), SourceError> {
+        let begun = Instant::now();
+        while let Some(left) = HEARTBEATS.checked_sub(begun.elapsed()) {
+            if let Some(Err(KafkaError::MessageConsumptionFatal(code))) = self.consumer.poll(left) {
+                return Err(fatal(code));
+            }
+        }
+        Ok(())
     }
 
     /// What an error says about a right that we lack, if it is about one.
@@ -355,8 +373,7 @@ impl Member {
     /// # Errors
     /// [`SourceError::Away`]: ask again.
     pub fn commit(&self, offsets: &TopicPartitionList) -> Result<(), SourceError> {
-        let committed = self.consumer.commit(offsets, CommitMode::Sync);
-        committed.map_err(|e| away(&e))
+        self.consumer.commit(offsets, CommitMode::Sync).map_err(|e| away(&e))
     }
 
     fn plain_list(&self, partitions: &[Partition]) -> TopicPartitionList {

@@ -1,6 +1,7 @@
 //! `hotlead check` as a command sees it: exit codes.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use hotlead::cli::check::run;
 
@@ -42,4 +43,24 @@ fn the_exit_code_says_what_was_found() {
         let files: Vec<_> = files.into_iter().cloned().collect();
         assert_eq!(run(&files), want, "{what}");
     }
+}
+
+/// Goal: an `ok` that nobody could read is none, and a reader who went away is no fault.
+#[test]
+fn output_that_cannot_be_written_is_a_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let rules = folder.path().join("rules.yaml");
+    fs::write(&rules, RULES).expect("a file");
+    let run_into = |out: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hotlead"));
+        command.arg("check").arg(&rules).stdout(out).output().expect("the program runs")
+    };
+    let full = run_into(fs::File::options().write(true).open("/dev/full").expect("a full disk").into());
+    let said = String::from_utf8_lossy(&full.stderr);
+    assert_eq!(full.status.code(), Some(70), "{said}");
+    assert!(said.starts_with("cannot write to standard output: "), "{said}");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let closed = run_into(writer.into());
+    assert_eq!((closed.status.code(), closed.stderr.len()), (Some(0), 0), "a closed pipe ends quietly");
 }

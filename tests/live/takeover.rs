@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use hotlead::run::{Mode, RunError};
+use hotlead::source::{Change, Member, SourceError};
+use hotlead::telemetry::broker_log::BrokerLog;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -88,4 +90,27 @@ fn state_without_offsets_is_refused() {
         }
         other => panic!("it ended with {other:?}"),
     }
+}
+
+/// Goal: a process that slept in the middle of a commit does not fence the one that took its name meanwhile: it learns by
+/// its place in the group who is the elder.
+#[test]
+fn a_member_whose_name_was_taken_learns_of_it_by_its_heartbeats() {
+    let settings = settings(&unique("namesake"), "a");
+    let join = || {
+        let topic = &settings.topics.events;
+        let member = Member::join(&settings.kafka, &settings.group, Some("namesake-0"), topic, BrokerLog::default())
+            .expect("a member");
+        let partitions = wait_for("its partitions", DEADLINE, || match member.next_change().expect("not fenced") {
+            Some(Change::Assigned(partitions)) => Some(partitions),
+            _ => None,
+        });
+        member.hold(&partitions).expect("they are taken");
+        member
+    };
+    let elder = join();
+    assert_eq!(elder.wait_for_heartbeats(), Ok(()), "alone");
+    let younger = join();
+    assert_eq!(elder.wait_for_heartbeats(), Err(SourceError::Fenced));
+    assert_eq!(younger.wait_for_heartbeats(), Ok(()));
 }

@@ -7,7 +7,6 @@ mod reading;
 mod redriving;
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,7 +15,7 @@ use clap::Subcommand;
 use self::choice::Choice;
 use self::reading::Fault;
 use self::redriving::Manner;
-use super::{Config, exit, files, say};
+use super::{Config, files, say};
 use crate::config::settings::Settings;
 use crate::core::limits::REDRIVE_RATE;
 use crate::core::time::Timestamp;
@@ -104,8 +103,7 @@ fn ls(config: &Path, choice: &Choice, limit: Option<usize>, json: bool) -> Resul
     };
     let letters = reading::chosen(&settings, choice, now())?;
     let lines = letters.iter().take(limit.unwrap_or(usize::MAX));
-    print(&lines.map(|found| if json { found.json() } else { found.line() } + "\n").collect::<String>());
-    Ok(exit::DONE)
+    Ok(say::data(lines.map(|found| if json { found.json() } else { found.line() } + "\n").collect::<String>()))
 }
 
 fn show(config: &Path, choice: &Choice, limit: usize, json: bool) -> Result<u8, Fault> {
@@ -122,11 +120,11 @@ fn show(config: &Path, choice: &Choice, limit: usize, json: bool) -> Result<u8, 
         Ok(())
     })?;
     shown.sort_by_key(|(place, _)| order.iter().position(|known| known == place));
-    print(&shown.into_iter().map(|(_, text)| text).collect::<String>());
+    let written = say::data(shown.into_iter().map(|(_, text)| text).collect::<String>());
     if letters.len() > order.len() {
         say::line(format_args!("{} more; see hotlead dlq ls, or raise --limit", letters.len() - order.len()));
     }
-    Ok(exit::DONE)
+    Ok(written)
 }
 
 /// The config file; or the exit code, also if there is no sink of the id that was typed.
@@ -142,11 +140,6 @@ fn told(result: Result<u8, Fault>) -> u8 {
         say::line(fault);
         code
     })
-}
-
-fn print(text: &str) {
-    // Who closed the pipe does not want to know.
-    let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// Now, by this machine's clock.

@@ -9,7 +9,7 @@ use super::choice::Choice;
 use super::decision::{Counts, Decision, newest};
 use super::found::Found;
 use super::reading::{self, Fault, Named};
-use super::{now, print, told};
+use super::{now, told};
 use crate::cli::{exit, say};
 use crate::codec::ledger::{self, Bytes, Payload, Redrive};
 use crate::config::settings::Settings;
@@ -57,11 +57,11 @@ fn try_run(config: &Path, choice: &Choice, manner: Manner) -> Result<u8, Fault> 
     if manner.dry_run {
         say::line("dry run: nothing is changed; without --dry-run it would be as follows");
     }
-    print(&match manner.json {
+    let written = say::data(match manner.json {
         true => serde_json::to_string(&counts).unwrap_or_default() + "\n",
         false => counts.table(),
     });
-    done.map(|()| if counts.failed > 0 { exit::NOT_SO } else { exit::DONE })
+    done.map(|()| if counts.failed > 0 { exit::NOT_SO } else { written })
 }
 
 /// A redrive under way.
