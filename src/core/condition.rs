@@ -42,6 +42,18 @@ pub(super) enum Question {
     Holds,
     /// May an open episode go on? The same with `rearm_below` in place of each threshold.
     GoesOn,
+    /// The same of an episode that began when its score was lower: so much is enough.
+    GoesOnFrom(Tenths),
+}
+
+impl Question {
+    /// What is asked of a part that must not hold.
+    fn under_not(self) -> Self {
+        match self {
+            Self::GoesOnFrom(_) => Self::GoesOn,
+            other => other,
+        }
+    }
 }
 
 impl<'a> Moment<'a> {
@@ -59,13 +71,14 @@ impl<'a> Moment<'a> {
                 let threshold = match question {
                     Question::Holds => at_least,
                     Question::GoesOn => rearm_below,
+                    Question::GoesOnFrom(ref enough) => rearm_below.min(enough),
                 };
                 self.score().total() >= *threshold
             }
             Condition::Trait { trait_, matcher } => matching::holds(matcher, self.lead.trait_(*trait_)),
             Condition::All(parts) => parts.iter().all(|part| self.holds(part, question)),
             Condition::Any(parts) => parts.iter().any(|part| self.holds(part, question)),
-            Condition::Not(part) => !self.holds(part, question),
+            Condition::Not(part) => !self.holds(part, question.under_not()),
         }
     }
 

@@ -254,10 +254,11 @@ fn touch(rules: &RuleSet, lead: &Lead, signals: &[u16], traits: &[u16], event: &
 /// Ends the open episodes of touched rules whose release condition is false: T has advanced, the event is not in yet.
 fn end_episodes(rules: &RuleSet, lead: &mut Lead, touched: &[u16], now: Timestamp) {
     for at in 0..lead.episodes.len() {
-        let Episode { rule, open, spared_until, .. } = lead.episodes[at];
+        let Episode { rule, open, spared_until, spared_from, .. } = lead.episodes[at];
         if open && touched.contains(&rule) && spared_until.is_none_or(|until| now > until) {
             let moment = Moment::new(rules, lead, now, &[]);
-            let goes_on = moment.holds(&rules.rules[usize::from(rule)].when, Question::GoesOn);
+            let question = spared_from.map_or(Question::GoesOn, Question::GoesOnFrom);
+            let goes_on = moment.holds(&rules.rules[usize::from(rule)].when, question);
             lead.episodes[at].open = goes_on;
         }
     }

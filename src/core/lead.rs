@@ -5,6 +5,7 @@
 use super::event::{Fields, Shape, Slot, Value};
 use super::limits::{LISTED_CONTRIBUTIONS, LOOSE_TEXT, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
 use super::score::Sum;
+use super::spec::Tenths;
 use super::time::Timestamp;
 
 /// The bits of an event's id hash that a lead goes by: in a lead of 20 remembered events one of 14 million million new
@@ -71,6 +72,8 @@ pub(super) struct Episode {
     pub last_announced: Option<Timestamp>,
     /// Its condition was edited: up to this clock nobody can tell whether it is over.
     pub spared_until: Option<Timestamp>,
+    /// Its score was raised: with as much as this it goes on all the same.
+    pub spared_from: Option<Tenths>,
 }
 
 /// A remembered trait.
@@ -350,6 +353,7 @@ impl Lead {
             id,
             last_announced: None,
             spared_until: None,
+            spared_from: None,
         };
         let known = self.episodes.iter().position(|episode| episode.rule == rule);
         let at = known.unwrap_or_else(|| {

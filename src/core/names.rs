@@ -11,7 +11,7 @@ use super::labels;
 use super::lead::{Lead, Number, Ring};
 use super::limits::MAX_CARRIED;
 use super::rule::{Condition, RuleSet};
-use super::spec::FilterSpec;
+use super::spec::{FilterSpec, Tenths};
 use super::time::Span;
 
 /// Names of one kind: a mark's number has 15 bits.
@@ -25,6 +25,10 @@ pub struct Names {
     pub(super) traits: Vec<String>,
     pub(super) holds: Vec<HoldName>,
     pub(super) rules: Vec<String>,
+    /// By rule, in tenths: below which score its episode may end. Rules that read no score, and all after the last that
+    /// does, have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) rearm_below: Vec<Option<i64>>,
     /// Labels that states say by number, ascending.
     pub(super) labels: Vec<String>,
 }
@@ -108,6 +112,7 @@ impl Names {
             traits: rules.traits.iter().map(|of| of.name.clone()).collect(),
             holds: suppress.chain(flags).collect(),
             rules: spec.rules.iter().map(|rule| rule.id.clone()).collect(),
+            rearm_below: rearm_below(rules),
             labels: labels::known(spec),
         }
     }
@@ -126,6 +131,8 @@ pub struct Translation {
     shared: Vec<Shared>,
     /// Rules of ours with counts that the stored states do not have, and how long those are blind.
     blind: Vec<(u16, Span)>,
+    /// Rules of ours whose score was lower when the stored states were written, and how low.
+    raised: Vec<(u16, Tenths)>,
     /// Counts of the rules in force: numbers from here on are carried along.
     own_counts: usize,
 }
@@ -176,6 +183,7 @@ impl Translation {
             rules: places(&from.rules, &names.rules, String::eq),
             shared,
             blind: blind(&from, names, rules),
+            raised: raised(&from, names),
             own_counts: rules.counts.len(),
             from,
         }
@@ -233,14 +241,19 @@ impl Translation {
         Ok(changed | self.spare(lead))
     }
 
-    /// A count that was edited knows less than happened: until it has seen its whole window, its rule's open episode
-    /// cannot be found over, and whoever is in one is not alerted again.
+    /// Whoever is in an episode when its rule is edited is not alerted again. A count that was edited knows less than
+    /// happened: until it has seen its whole window, its rule's open episode cannot be found over. A score that was raised
+    /// ends only episodes that would have ended before.
     fn spare(&self, lead: &mut Lead) -> bool {
         let Some(clock) = lead.clock else { return false };
         let mut spared = false;
         for episode in lead.episodes.iter_mut().filter(|episode| episode.open) {
             if let Some((_, span)) = self.blind.iter().find(|(rule, _)| *rule == episode.rule) {
                 episode.spared_until = episode.spared_until.max(Some(clock + *span));
+                spared = true;
+            }
+            if let Some((_, old)) = self.raised.iter().find(|(rule, _)| *rule == episode.rule) {
+                episode.spared_from = Some(episode.spared_from.map_or(*old, |known| known.min(*old)));
                 spared = true;
             }
         }
@@ -363,6 +376,25 @@ fn blind(from: &Names, names: &Names, rules: &RuleSet) -> Vec<(u16, Span)> {
         longest
     };
     (0..).zip(&rules.rules).filter_map(|(number, rule)| Some((number, longest(&rule.when)?))).collect()
+}
+
+/// What [`Names::rearm_below`] says of these rules.
+fn rearm_below(rules: &RuleSet) -> Vec<Option<i64>> {
+    let mut lowest: Vec<_> = rules.rules.iter().map(|rule| rule.when.rearm_below().map(|Tenths(n)| n)).collect();
+    lowest.truncate(lowest.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+    lowest
+}
+
+/// Rules of ours whose episodes could go on with a lower score, and how low.
+fn raised(from: &Names, names: &Names) -> Vec<(u16, Tenths)> {
+    let known = (0..).zip(&names.rules).zip(&names.rearm_below);
+    known
+        .filter_map(|((number, rule), new)| {
+            let at = from.rules.iter().position(|old| old == rule)?;
+            let old = from.rearm_below.get(at).copied().flatten()?;
+            (old < (*new)?).then_some((number, Tenths(old)))
+        })
+        .collect()
 }
 
 /// A count may be true up to `grace` after its window.

@@ -343,6 +343,16 @@ impl<'a> Names<'a> {
 }
 
 impl Condition {
+    /// The lowest score with which an episode may go on, of those that the condition reads; what stands under a `not` is
+    /// no threshold to fall below.
+    pub fn rearm_below(&self) -> Option<Tenths> {
+        match self {
+            Self::Score { rearm_below, .. } => Some(*rearm_below),
+            Self::All(parts) | Self::Any(parts) => parts.iter().filter_map(Self::rearm_below).min(),
+            _ => None,
+        }
+    }
+
     /// Whether `found` holds for this condition or any part of it, outermost first.
     pub fn any(&self, found: &mut impl FnMut(&Self) -> bool) -> bool {
         found(self)

@@ -105,6 +105,42 @@ fn what_is_spared_survives_a_restart() {
     assert_eq!(found, [(2, "r".to_owned()), (203, "r".to_owned())]);
 }
 
+/// Goal: whoever is in an episode when the rule's score is raised is not alerted again, until the score has fallen below
+/// what the old file let it go on with. A page is worth 10 points, a leave takes 10 away.
+#[test]
+fn a_raised_score_alerts_nobody_again_who_is_in_an_episode() {
+    let scored = |when: &str| {
+        let signals = format!("{VIEW}\n  left: {{ on: track, name: Left }}");
+        let points = "scoring:\n  points:\n    - { signal: view, points: 10 }\n    - { signal: left, points: -10 }";
+        file(&signals, &format!("{points}\nrules:\n  - {{ id: r, when: {when}, cooldown: 0s }}"))
+    };
+    let score = |at_least: u32, rearm_below: u32| {
+        scored(&format!("{{ score: {{ at_least: {at_least}, rearm_below: {rearm_below} }} }}"))
+    };
+    let (up, down) = (|second| (second, "/p"), |second| (second, "Left"));
+    let old = score(30, 20);
+    let r = |second| (second, "r".to_owned());
+    let not = scored("{ all: [ { score: { at_least: 40, rearm_below: 40 } }, { not: { score: { at_least: 60 } } } ] }");
+    #[rustfmt::skip]
+    let rows = [
+        (score(30, 20), vec![up(3), up(4)],                            vec![],      "not edited at all"),
+        (score(40, 40), vec![up(3), up(4)],                            vec![],      "30 becomes 40, then 50: the same episode"),
+        (score(40, 40), vec![down(3), up(4), up(5)],                   vec![],      "20 is what the old file let it go on with"),
+        (score(40, 40), vec![down(3), down(4), up(5), up(6), up(7)],   vec![r(7)],  "10 is not: a later episode is a new one"),
+        (score(40, 40), vec![down(3), down(4), up(5), up(6), up(7), down(8), up(9)], vec![r(7), r(9)], "which is not spared"),
+        (score(20, 10), vec![down(3), up(4), up(5)],                   vec![],      "lowered: it goes on with less"),
+        (not,           vec![up(3), up(4), up(5)],                     vec![],      "under a not it is no threshold to fall below"),
+    ];
+    for (new, events, expected, why) in rows {
+        let found = fired(&[(&old, &[up(0), up(1), up(2)]), (&new, &events)]);
+        assert_eq!(found, [vec![r(2)], expected.clone()].concat(), "{why}");
+        let apart: Vec<[_; 1]> = events.iter().map(|event| [*event]).collect();
+        let mut parts: Vec<(&str, &[_])> = vec![(&old, &[(0, "/p"), (1, "/p"), (2, "/p")])];
+        parts.extend(apart.iter().map(|event| (new.as_str(), &event[..])));
+        assert_eq!(fired(&parts), [vec![r(2)], expected].concat(), "{why}, restarted after each event");
+    }
+}
+
 /// Goal: cooldown and episode belong to the rule's id, whatever else stands in the file.
 #[test]
 fn cooldowns_and_episodes_follow_the_rules_id() {

@@ -60,6 +60,7 @@ mod tests {
 
     use super::super::event::Value;
     use super::super::lead::{Episode, Lead, Mark};
+    use super::super::spec::Tenths;
     use super::super::time::Timestamp;
     use super::*;
 
@@ -177,6 +178,7 @@ mod tests {
             lead.episodes = opened.iter().map(|(rule, (open, announced, id), last)| Episode {
                 rule: *rule, open: *open, announced: *announced, opened: at(3), time: at(4), id: *id,
                 last_announced: last.map(at), spared_until: last.filter(|ms| ms % 2 == 0).map(at),
+                spared_from: last.filter(|ms| ms % 3 == 0).map(|ms| Tenths(ms - 4_000)),
             }).collect();
             comes_back(&mut lead);
         }

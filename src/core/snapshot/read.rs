@@ -4,6 +4,7 @@ use super::super::event::{Shape, Slot};
 use super::super::lead::{Contribution, Episode, Label, Lead, Mark, Number, Remembered, Remembrance, Ring};
 use super::super::limits::MAX_LABEL;
 use super::super::score::Sum;
+use super::super::spec::Tenths;
 use super::super::time::{Span, Timestamp};
 use super::{Broken, EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT};
 
@@ -158,12 +159,16 @@ fn read_episode(bytes: &mut Bytes<'_>) -> Result<Episode, Broken> {
         id: bytes.u64()?,
         last_announced: None,
         spared_until: None,
+        spared_from: None,
     };
     if flags & 4 != 0 {
         episode.last_announced = Some(bytes.time()?);
     }
     if flags & 8 != 0 {
         episode.spared_until = Some(bytes.time()?);
+    }
+    if flags & 32 != 0 {
+        episode.spared_from = Some(Tenths(bytes.u64()? as i64));
     }
     Ok(episode)
 }

@@ -4,6 +4,7 @@ use super::super::event::{Shape, Slot};
 use super::super::labels::MOST_LABELS;
 use super::super::lead::{Episode, Lead, Number, Remembered};
 use super::super::limits::MAX_LABEL;
+use super::super::spec::Tenths;
 use super::super::time::Timestamp;
 use super::{EPISODES, EVENTS, MARKS, NARROW, NARROW_EVENT, RINGS, SHAPES, SUMS, TRAITS, WIDE_EVENT, sections};
 
@@ -205,11 +206,13 @@ fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
     put16(out, episode.rule);
     let times = [episode.last_announced, episode.spared_until];
     let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some()];
-    out.push((0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum());
+    let scored = u8::from(episode.spared_from.is_some()) << 5;
+    out.push(scored + (0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum::<u8>());
     put_time(out, episode.opened);
     put_time(out, episode.time);
     out.extend_from_slice(&episode.id.to_le_bytes());
     times.iter().flatten().for_each(|time| put_time(out, *time));
+    episode.spared_from.iter().for_each(|Tenths(score)| out.extend_from_slice(&score.to_le_bytes()));
 }
 
 pub(super) fn shape_code(shape: Shape) -> u8 {

@@ -36,6 +36,7 @@ const ID_BYTES: usize = 6;
 /// Of an episode: its times are there.
 const LAST_ANNOUNCED: u8 = 4;
 const SPARED: u8 = 8;
+const SPARED_FROM: u8 = 32;
 
 /// Small numbers for small distances in either direction.
 fn zigzag(number: i64) -> u64 {

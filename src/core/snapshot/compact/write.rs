@@ -2,10 +2,11 @@
 
 use super::super::super::event::{Shape, Slot};
 use super::super::super::lead::{Episode, Label, Lead};
+use super::super::super::spec::Tenths;
 use super::super::super::time::Timestamp;
 use super::super::write::shape_code;
 use super::super::{EPISODES, EVENTS, MARKS, RINGS, SUMS, TRAITS, sections};
-use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, Scratch, zigzag};
+use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, SPARED_FROM, Scratch, zigzag};
 
 /// Of a label that was not said yet.
 const UNSAID: u64 = u64::MAX;
@@ -127,12 +128,14 @@ fn write_episode(episode: &Episode, clock: Timestamp, out: &mut Vec<u8>) {
         flag(episode.open, 1)
             | flag(episode.announced, 2)
             | flag(last.is_some(), LAST_ANNOUNCED)
-            | flag(spared.is_some(), SPARED),
+            | flag(spared.is_some(), SPARED)
+            | flag(episode.spared_from.is_some(), SPARED_FROM),
     );
     put_back(out, clock, episode.opened);
     put_back(out, clock, episode.time);
     out.extend_from_slice(&episode.id.to_le_bytes());
     last.into_iter().chain(spared).for_each(|time| put(out, zigzag((clock - time).as_millis())));
+    episode.spared_from.iter().for_each(|Tenths(score)| put(out, zigzag(*score)));
 }
 
 fn put_back(out: &mut Vec<u8>, clock: Timestamp, time: Timestamp) {
