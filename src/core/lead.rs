@@ -4,7 +4,9 @@
 
 use super::event::{Fields, Shape, Slot, Value};
 use super::limits::{LISTED_CONTRIBUTIONS, LOOSE_TEXT, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
+use super::rule::RuleSet;
 use super::score::Sum;
+use super::spec::Tenths;
 use super::time::Timestamp;
 
 /// The bits of an event's id hash that a lead goes by: in a lead of 20 remembered events one of 14 million million new
@@ -71,6 +73,16 @@ pub(super) struct Episode {
     pub last_announced: Option<Timestamp>,
     /// Its condition was edited: up to this clock nobody can tell whether it is over.
     pub spared_until: Option<Timestamp>,
+    /// The minute of the lead's clock in which it was updated last ([`Timestamp::minute`]). One before the clock's own is
+    /// as good as none, and is not stored.
+    pub updated: Option<u32>,
+}
+
+impl Episode {
+    /// Whether it was updated in the minute of this clock.
+    pub fn is_updated_at(&self, clock: Timestamp) -> bool {
+        self.updated == Some(clock.minute())
+    }
 }
 
 /// A remembered trait.
@@ -293,6 +305,11 @@ impl Lead {
         known.map_or(Value::Absent, |known| self.value(known.slot))
     }
 
+    /// The points for its traits.
+    pub fn fit(&self, rules: &RuleSet) -> Tenths {
+        rules.fit(|trait_| self.trait_(trait_))
+    }
+
     fn value(&self, slot: Slot) -> Value<'_> {
         let fields = Fields { text: &self.text, written: "", slots: &[], items: &self.items };
         fields.value(slot)
@@ -350,6 +367,7 @@ impl Lead {
             id,
             last_announced: None,
             spared_until: None,
+            updated: None,
         };
         let known = self.episodes.iter().position(|episode| episode.rule == rule);
         let at = known.unwrap_or_else(|| {

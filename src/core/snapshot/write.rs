@@ -49,7 +49,7 @@ pub(in crate::core) fn write(lead: &mut Lead, known: &[String], out: &mut Vec<u8
     }
     if sections & EPISODES != 0 {
         put_len(out, lead.episodes.len());
-        lead.episodes.iter().for_each(|episode| write_episode(episode, out));
+        lead.episodes.iter().for_each(|episode| write_episode(episode, base.clock, out));
     }
 }
 
@@ -201,10 +201,11 @@ fn write_value(lead: &Lead, slot: Slot, out: &mut Vec<u8>) {
     }
 }
 
-fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
+fn write_episode(episode: &Episode, clock: Timestamp, out: &mut Vec<u8>) {
     put16(out, episode.rule);
     let times = [episode.last_announced, episode.spared_until];
-    let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some()];
+    let updated = episode.is_updated_at(clock);
+    let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some(), updated];
     out.push((0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum());
     put_time(out, episode.opened);
     put_time(out, episode.time);

@@ -7,7 +7,7 @@ use super::super::super::score::Sum;
 use super::super::super::time::{Span, Timestamp};
 use super::super::read::shape_of;
 use super::super::{Broken, EPISODES, EVENTS, MARKS, NARROW, RINGS, SUMS, TRAITS};
-use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, Scratch, unzigzag};
+use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, Scratch, UPDATED, unzigzag};
 
 /// Replaces `lead` with what the bytes say; `known` are the labels of which they say only the number.
 pub(in crate::core) fn read(
@@ -170,6 +170,7 @@ fn read_episode(bytes: &mut Bytes<'_>, clock: Timestamp) -> Result<Episode, Brok
         id,
         last_announced: at(LAST_ANNOUNCED)?,
         spared_until: at(SPARED)?,
+        updated: (flags & UPDATED != 0).then(|| clock.minute()),
     })
 }
 

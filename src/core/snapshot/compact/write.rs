@@ -5,7 +5,7 @@ use super::super::super::lead::{Episode, Label, Lead};
 use super::super::super::time::Timestamp;
 use super::super::write::shape_code;
 use super::super::{EPISODES, EVENTS, MARKS, RINGS, SUMS, TRAITS, sections};
-use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, Scratch, zigzag};
+use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, Scratch, UPDATED, zigzag};
 
 /// Of a label that was not said yet.
 const UNSAID: u64 = u64::MAX;
@@ -127,7 +127,8 @@ fn write_episode(episode: &Episode, clock: Timestamp, out: &mut Vec<u8>) {
         flag(episode.open, 1)
             | flag(episode.announced, 2)
             | flag(last.is_some(), LAST_ANNOUNCED)
-            | flag(spared.is_some(), SPARED),
+            | flag(spared.is_some(), SPARED)
+            | flag(episode.is_updated_at(clock), UPDATED),
     );
     put_back(out, clock, episode.opened);
     put_back(out, clock, episode.time);
