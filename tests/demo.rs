@@ -7,6 +7,7 @@ use std::time::Duration;
 use hotlead::backtest::{Backtest, Observer, Seen};
 use hotlead::codec::DeadLetter;
 use hotlead::config;
+use hotlead::core::alert::AlertKind;
 use hotlead::core::engine::Outputs;
 use hotlead::core::event::{Event, FieldPath};
 use hotlead::core::rule::RuleSet;
@@ -22,7 +23,8 @@ struct Alerts<'a> {
 impl Observer for Alerts<'_> {
     fn event(&mut self, seen: &Seen<'_>, _: &Event<'_>, out: &Outputs) -> io::Result<()> {
         let sent = self.sent[seen.line as usize - 1];
-        self.at.extend(out.alerts.iter().map(|_| sent));
+        let opened = out.alerts.iter().filter(|alert| alert.kind == AlertKind::Opened);
+        self.at.extend(opened.map(|_| sent));
         Ok(())
     }
 

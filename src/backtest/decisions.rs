@@ -14,7 +14,7 @@ use crate::core::time::Timestamp;
 #[derive(Debug)]
 pub struct Decisions<W>(pub W);
 
-/// One line for each alert.
+/// One line for each alert, of any kind.
 #[derive(Debug)]
 pub struct Alerts<W>(pub W);
 

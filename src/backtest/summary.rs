@@ -10,7 +10,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::leaps::Leaps;
 use super::{Observer, Seen};
 use crate::codec::DeadLetter;
-use crate::core::engine::{Outcome, Outputs, Verdict};
+use crate::core::alert::AlertKind;
+use crate::core::engine::{Outcome, Outputs};
 use crate::core::event::Event;
 use crate::core::rule::RuleSet;
 use crate::core::time::Timestamp;
@@ -39,7 +40,11 @@ struct Dead {
 struct RuleRow {
     id: String,
     decisions: Tally,
+    /// By kind.
+    alerts: Tally,
+    /// About whom one opened.
     leads: Distinct,
+    /// The first that opened.
     first: Option<String>,
 }
 
@@ -115,14 +120,14 @@ impl Observer for Summary {
         for decision in &out.decisions {
             let row = &mut self.rules[usize::from(decision.rule)];
             row.decisions.add(decision.verdict.name());
-            if decision.verdict == Verdict::Fire {
-                row.leads.add(event.lead);
-            }
         }
         for alert in &out.alerts {
-            let row = self.rules.iter_mut().find(|row| row.id == alert.rule);
-            if let Some(row) = row.filter(|row| row.first.is_none()) {
-                row.first = Some(format!("{}  {}  {}", alert.time, alert.lead.key, alert.reason));
+            let Some(row) = self.rules.iter_mut().find(|row| row.id == alert.rule) else { continue };
+            row.alerts.add(alert.kind.name());
+            if alert.kind == AlertKind::Opened {
+                row.leads.add(event.lead);
+                let first = || format!("{}  {}  {}", alert.time, alert.lead.key, alert.reason);
+                row.first.get_or_insert_with(first);
             }
         }
         Ok(())
@@ -163,20 +168,22 @@ impl fmt::Display for Summary {
             writeln!(f, "  {warning}")?;
         }
         writeln!(f)?;
-        let alerts = |row: &RuleRow| row.decisions.of("fire");
+        let opened = |row: &RuleRow| row.alerts.of("opened");
         let width = self.rules.iter().map(|row| row.id.chars().count()).max().unwrap_or_default().max(4);
-        writeln!(f, "{:width$}  {:>7} {:>7}  not fired", "rule", "alerts", "leads")?;
+        writeln!(f, "{:width$}  {:>7} {:>7} {:>7} {:>7}  not fired", "rule", "opened", "updated", "closed", "leads")?;
         for row in &self.rules {
             let others = row.decisions.sorted().into_iter().filter(|(name, _)| *name != "fire");
             let others: Vec<String> = others.map(|(name, count)| format!("{name} {count}")).collect();
             let others = if others.is_empty() { "-".to_owned() } else { others.join(", ") };
-            writeln!(f, "{:width$}  {:>7} {:>7}  {others}", row.id, alerts(row), row.leads.len())?;
+            let [opened, updated, closed] = ["opened", "updated", "closed"].map(|kind| row.alerts.of(kind));
+            let leads = row.leads.len();
+            writeln!(f, "{:width$}  {opened:>7} {updated:>7} {closed:>7} {leads:>7}  {others}", row.id)?;
             if let Some(first) = &row.first {
                 writeln!(f, "{:width$}  first: {first}", "")?;
             }
         }
         let mut hot = Distinct::default();
         self.rules.iter().flat_map(|row| row.leads.0.iter()).for_each(|hash| hot.add_hash(*hash));
-        writeln!(f, "\n{} alerts about {} leads", self.rules.iter().map(alerts).sum::<u64>(), hot.len())
+        writeln!(f, "\n{} alerts about {} leads", self.rules.iter().map(opened).sum::<u64>(), hot.len())
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{exit, files, say};
 use crate::backtest::sample::Found;
 use crate::config::settings::{Settings, Sink, Target};
+use crate::core::alert::AlertKind;
 use crate::notify::message::Writer;
 use crate::notify::route::Routes;
 use crate::notify::slack::{Use, limits};
@@ -44,7 +45,9 @@ fn render(
     for found in alerts {
         for sink in &settings.sinks {
             let wanted = only.map_or_else(|| routes.takes(&sink.id, Some(&found.value)), |id| id == sink.id);
-            if !wanted {
+            // An incoming webhook can only post: what changes a card is not sent there.
+            let passed_over = matches!(sink.target, Target::Slack { .. }) && found.alert.kind != AlertKind::Opened;
+            if !wanted || passed_over {
                 continue;
             }
             any = true;

@@ -37,8 +37,9 @@ fn line(value: &[u8]) -> String {
             let lead = &alert.lead;
             let who = lead.name.as_deref().or(lead.email.as_deref()).unwrap_or(&lead.key);
             let company = lead.company.as_deref().map_or_else(String::new, |c| format!(" ({c})"));
-            let (tier, rule, reason) = (&alert.tier, &alert.rule, &alert.reason);
-            let text = format!("{}  {tier}  {who}{company}  {rule}: {reason}  [{:.1}]", alert.time, alert.score.total);
+            let (kind, tier, rule, reason) = (alert.kind.name(), &alert.tier, &alert.rule, &alert.reason);
+            let (time, score) = (alert.time, alert.score.total);
+            let text = format!("{time}  {kind:<7}  {tier}  {who}{company}  {rule}: {reason}  [{score:.1}]");
             plain(&text).into_owned()
         }
         Err(fault) => format!("(no alert: {fault})"),
@@ -128,7 +129,7 @@ mod tests {
             "evidence":[],"rules_version":"sha256:00"}"#;
         assert_eq!(
             line(alert.as_bytes()),
-            "2026-11-22T10:02:14.120Z  hot  Dana\u{fffd}[31m Ruiz\u{fffd} (Acme)  surge: 3 pricing views in 41 min  [65.0]"
+            "2026-11-22T10:02:14.120Z  opened   hot  Dana\u{fffd}[31m Ruiz\u{fffd} (Acme)  surge: 3 pricing views in 41 min  [65.0]"
         );
         assert!(line(b"x").starts_with("(no alert: "));
     }

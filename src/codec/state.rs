@@ -17,7 +17,7 @@ use crate::core::names::Names;
 use crate::core::stored::Form;
 
 /// Of the records that are written; all up to this one can be read.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 const NAMES: &[u8] = b"\xFFnames/";
 
@@ -72,7 +72,7 @@ impl fmt::Display for StateFault {
 pub fn head(NamesId(names): NamesId, form: Form) -> [u8; 5] {
     let version = match form {
         Form::Fixed => 1,
-        Form::Compact => 2,
+        Form::Compact => VERSION,
     };
     let mut head = [version, 0, 0, 0, 0];
     head[1..].copy_from_slice(&names.to_le_bytes());
@@ -96,9 +96,9 @@ pub fn read<'a>(key: &'a [u8], value: Option<&'a [u8]>) -> Result<StateRecord<'a
     let (version, rest) = value.split_first().map_or((VERSION, value), |(version, rest)| (*version, rest));
     let form = match version {
         1 => Form::Fixed,
-        2 => Form::Compact,
+        2 | 3 => Form::Compact,
         0 => return Err(StateFault::Foreign),
-        3.. => return Err(StateFault::Newer(version)),
+        4.. => return Err(StateFault::Newer(version)),
     };
     if let Some(id) = key.strip_prefix(NAMES) {
         let id = id.try_into().map_err(|_| StateFault::Foreign)?;
@@ -121,15 +121,17 @@ mod tests {
     fn records_are_told_apart() {
         let written = |form| [&head(NamesId(0x0102_0304), form)[..], b"state"].concat();
         let (old, value) = (written(Form::Fixed), written(Form::Compact));
+        let without_updates = [&[2], &value[1..]].concat();
         let lead = |form| StateRecord::Lead { lead: "u1", names: NamesId(0x0102_0304), state: (form, b"state") };
         let (id, key, json) = names(&Names::default());
         #[rustfmt::skip]
         let rows = [
             (&b"u1"[..], Some(&value[..]),     Ok(lead(Form::Compact)), "a lead"),
             (b"u1",      Some(&old),           Ok(lead(Form::Fixed)), "a lead of the first version"),
+            (b"u1",      Some(&without_updates), Ok(lead(Form::Compact)), "a lead of the second version"),
             (b"u1",      None,                 Ok(StateRecord::Gone { lead: "u1" }), "a tombstone"),
             (&key,       Some(&json),          Ok(StateRecord::Names(id, Box::default())), "names"),
-            (b"u1",      Some(b"\x03later"),   Err(StateFault::Newer(3)), "of the next version"),
+            (b"u1",      Some(b"\x04later"),   Err(StateFault::Newer(4)), "of the next version"),
             (b"u1",      Some(b"\x00"),        Err(StateFault::Foreign), "a version that never was"),
             (b"u1",      Some(b"\x01abc"),     Err(StateFault::Foreign), "cut short"),
             (b"\xFFu1",  Some(&value),         Err(StateFault::Foreign), "a key that is no text"),

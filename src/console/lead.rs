@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::core::alert::Alert;
+use crate::core::alert::{Alert, AlertKind};
 use crate::core::time::Timestamp;
 
 /// Things of one lead that the timeline shows: two sessions of a busy lead, and a page without endless scrolling.
@@ -43,6 +43,7 @@ pub(super) enum Entry {
     },
     Alert {
         time: Timestamp,
+        kind: AlertKind,
         rule: String,
         reason: String,
         score: f64,
@@ -66,11 +67,13 @@ pub(super) struct Summary {
     pub(super) company: Option<String>,
     pub(super) job_title: Option<String>,
     pub(super) email: Option<String>,
-    /// As the newest alert said; `None` before the first.
+    /// As the newest alert of any kind said; `None` before the first. Rule, tier and reason are those of the newest that
+    /// did not close.
     pub(super) score: Option<f64>,
     pub(super) rule: Option<String>,
     pub(super) tier: Option<String>,
     pub(super) reason: Option<String>,
+    /// Those that opened, and the newest of them.
     pub(super) alerts: u64,
     pub(super) alerted: Option<Timestamp>,
     /// The newest event time.
@@ -102,16 +105,29 @@ impl LeadView {
         row.job_title.clone_from(&lead.job_title);
         row.email.clone_from(&lead.email);
         row.score = Some(alert.score.total);
-        row.rule = Some(alert.rule.clone());
-        row.tier = Some(alert.tier.clone());
-        row.reason = Some(alert.reason.clone());
-        row.alerted = Some(alert.time);
-        row.alerts += 1;
-        self.card = Some(card);
+        if alert.kind != AlertKind::Closed {
+            row.rule = Some(alert.rule.clone());
+            row.tier = Some(alert.tier.clone());
+            row.reason = Some(alert.reason.clone());
+        }
+        if alert.kind == AlertKind::Opened {
+            row.alerted = Some(alert.time);
+            row.alerts += 1;
+        }
+        // What is over is shown if it is the newest that there is; another rule's says nothing about that.
+        if row.rule.as_ref() == Some(&alert.rule) {
+            self.card = Some(card);
+        }
+        if alert.kind == AlertKind::Updated {
+            // The event itself is in the timeline; nothing new was told of it.
+            row.version += 1;
+            return;
+        }
         self.push(
             alert.time,
             Entry::Alert {
                 time: alert.time,
+                kind: alert.kind,
                 rule: alert.rule.clone(),
                 reason: alert.reason.clone(),
                 score: alert.score.total,

@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 use super::lead::{Decided, LeadView, Summary};
 use super::told::{Counters, Delivery, SinkCounts};
-use crate::core::alert::Alert;
+use crate::core::alert::{Alert, AlertKind};
 use crate::core::ids::AlertId;
 use crate::core::time::{Span, Timestamp};
 
@@ -58,13 +58,35 @@ pub struct View {
     seen_since_tick: AtomicU32,
 }
 
-/// An alert as pages show it.
+/// An episode as pages show it: by the newest alert about it.
 #[derive(Debug)]
 struct Card {
-    id: AlertId,
+    /// Of that which opened it and of those since, newest last; at most [`MAX_DELIVERIES`], of more no delivery is known.
+    ids: VecDeque<AlertId>,
     /// Whom it is about.
     lead: Box<str>,
+    rule: Box<str>,
+    start: Timestamp,
     json: Arc<RawValue>,
+}
+
+impl Card {
+    fn new(alert: &Alert, json: Arc<RawValue>) -> Self {
+        let (lead, rule) = (alert.lead.key.as_str().into(), alert.rule.as_str().into());
+        Self { ids: [alert.id].into(), lead, rule, start: alert.episode_start, json }
+    }
+
+    fn is_about(&self, alert: &Alert) -> bool {
+        *self.lead == *alert.lead.key && *self.rule == *alert.rule && self.start == alert.episode_start
+    }
+
+    fn change(&mut self, alert: &Alert, json: Arc<RawValue>) {
+        if self.ids.len() == MAX_DELIVERIES {
+            self.ids.pop_front();
+        }
+        self.ids.push_back(alert.id);
+        self.json = json;
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,8 +129,9 @@ impl View {
         Self { state: Mutex::default(), news: broadcast::Sender::new(NEWS_KEPT), seen_since_tick: AtomicU32::new(0) }
     }
 
-    /// An alert was published, `delay` after its event was received if that is known. One with a known id is taken as
-    /// a repeat and shown once.
+    /// An alert was published, `delay` after its event was received if that is known. What opened is a new card; what
+    /// updates or closes an episode changes its card, if there still is one. One with a known id is taken as a repeat and
+    /// shown once.
     pub fn alert(&self, alert: &Alert, delay: Option<Duration>) {
         #[derive(Serialize)]
         struct Shown<'a> {
@@ -121,17 +144,16 @@ impl View {
             to_raw_value(&Shown { alert, delay_ms }).expect("an alert has only texts and finite numbers").into();
 
         let mut state = self.lock();
-        if state.cards.iter().any(|card| card.id == alert.id) {
+        if state.cards.iter().any(|card| card.ids.contains(&alert.id)) {
             return;
         }
-        if state.cards.len() == MAX_CARDS {
-            state.cards.pop_front();
-        }
-        state.cards.push_back(Card { id: alert.id, lead: alert.lead.key.as_str().into(), json: card.clone() });
+        let is_shown = state.show(alert, &card);
         state.newest = state.newest.max(alert.time);
         state.lead(&alert.lead.key).alert(alert, card.clone());
         state.hot_changed = true;
-        self.tell(&mut state, "alert", card.get().into());
+        if is_shown {
+            self.tell(&mut state, "alert", card.get().into());
+        }
     }
 
     /// Whether an event that was seen would be shown: ask before going to the length of describing it.
@@ -159,8 +181,12 @@ impl View {
     pub fn erase(&self, lead: &str) {
         let mut state = self.lock();
         let State { cards, leads, deliveries, .. } = &mut *state;
-        let gone: Vec<String> =
-            cards.iter().filter(|card| *card.lead == *lead).map(|card| card.id.to_string()).collect();
+        let gone: Vec<String> = cards
+            .iter()
+            .filter(|card| *card.lead == *lead)
+            .flat_map(|card| &card.ids)
+            .map(AlertId::to_string)
+            .collect();
         cards.retain(|card| *card.lead != *lead);
         deliveries.retain(|delivery| !gone.contains(&delivery.alert));
         leads.remove(lead);
@@ -282,6 +308,19 @@ impl View {
 }
 
 impl State {
+    /// Puts an alert on a card, a new one if it opened; `false` if there is none that it could change.
+    fn show(&mut self, alert: &Alert, json: &Arc<RawValue>) -> bool {
+        if alert.kind != AlertKind::Opened {
+            let about = self.cards.iter_mut().rev().find(|card| card.is_about(alert));
+            return about.map(|card| card.change(alert, json.clone())).is_some();
+        }
+        if self.cards.len() == MAX_CARDS {
+            self.cards.pop_front();
+        }
+        self.cards.push_back(Card::new(alert, json.clone()));
+        true
+    }
+
     /// The lead of that key, made if need be.
     fn lead(&mut self, key: &str) -> &mut LeadView {
         if !self.leads.contains_key(key) && self.leads.len() >= MAX_LEADS {

@@ -1,4 +1,4 @@
-//! The alert: what is published when a rule fires, with its reason.
+//! The alert: what is published when a rule fires, and of its episode from then on, with the reason.
 //!
 //! Its JSON form is pinned (`schemas/alert/v1`): the value of the alert topic, the `data` of a webhook, a line of
 //! `backtest --json`. The order of the fields here is their order there.
@@ -25,7 +25,7 @@ pub struct Alert {
     pub kind: AlertKind,
     /// Whom it is about.
     pub lead: Lead,
-    /// The lead's clock when the alert was announced.
+    /// The lead's clock when that happened.
     pub time: Timestamp,
     /// The lead's clock when the episode opened.
     pub episode_start: Timestamp,
@@ -38,9 +38,9 @@ pub struct Alert {
     pub flag_texts: Vec<String>,
     /// The lead's score at `time`.
     pub score: Score,
-    /// The event that announced it.
+    /// The event at which it was written.
     pub trigger: Trigger,
-    /// What led to it, oldest first.
+    /// What speaks for it at `time`, oldest first.
     pub evidence: Vec<Evidence>,
     /// A hint for marketing automation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,9 +55,9 @@ pub struct Alert {
 pub enum AlertKind {
     /// The lead turned hot.
     Opened,
-    /// It still is, and more is known.
+    /// It still is, and did more that the rule looks at; at most one of an episode in a minute of the lead's clock.
     Updated,
-    /// It no longer is.
+    /// It no longer is: an event found what the rule asks for no longer so.
     Closed,
 }
 
@@ -111,7 +111,7 @@ pub struct Score {
     pub behaviour: f64,
 }
 
-/// The event that announced an alert.
+/// The event at which an alert was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Trigger {
     /// Its id, or its coordinates if it has none.

@@ -1,4 +1,4 @@
-//! Writes the alert of a rule that fired.
+//! Writes the alert of a rule that fired, or whose episode goes on or is over.
 
 use std::collections::BTreeMap;
 
@@ -16,32 +16,42 @@ use super::reason;
 use super::rule::RuleSet;
 use super::time::Timestamp;
 
-/// The alert about the moment's lead, announced by `event` (of time `time`, after clamping).
-pub(super) fn write(
-    moment: &Moment<'_>,
-    number: u16,
-    event: &Event<'_>,
-    time: Timestamp,
-    position: i64,
-    origin: &Origin,
-) -> Alert {
+/// The event that an alert is written at, and where its record lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cause<'a> {
+    pub event: &'a Event<'a>,
+    /// Its own time, clamped.
+    pub time: Timestamp,
+    pub position: i64,
+    pub origin: &'a Origin,
+}
+
+/// The alert about the moment's lead, and this rule's open episode.
+pub(super) fn write(moment: &Moment<'_>, kind: AlertKind, number: u16, cause: &Cause<'_>) -> Alert {
+    let Cause { event, time, position, origin } = *cause;
     let (spec, rule) = (moment.rules.spec(), &moment.rules.rules[usize::from(number)]);
     let words = &spec.rules[usize::from(number)];
     let episode = moment.lead.episodes.iter().find(|episode| episode.rule == number);
-    let episode = episode.expect("a rule fires inside its open episode");
+    let episode = episode.expect("an alert is about an open episode");
     let flags = (spec.suppress.len()..).zip(&spec.flags).filter(|(hold, _)| moment.in_force(*hold as u16));
     let flags: Vec<_> = flags.map(|(_, flag)| flag).collect();
     let score = moment.score();
     let source = origin.source(position);
+    // An episode is opened and closed once, and updated once a minute.
+    let (reason, revision) = match kind {
+        AlertKind::Opened => (reason::sentence(moment, &rule.when, &words.id), 0),
+        AlertKind::Updated => (reason::sentence(moment, &rule.when, &words.id), moment.now.minute()),
+        AlertKind::Closed => (reason::ended(moment, &rule.when), 0),
+    };
     Alert {
-        id: id(AlertKind::Opened, &words.id, event.lead, episode, 0),
+        id: id(kind, &words.id, event.lead, episode, revision),
         rule: words.id.clone(),
         tier: words.tier.clone(),
-        kind: AlertKind::Opened,
+        kind,
         lead: lead(moment, event),
         time: moment.now,
         episode_start: episode.opened,
-        reason: reason::sentence(moment, &rule.when, &words.id),
+        reason,
         flags: flags.iter().map(|flag| flag.hold.name.clone()).collect(),
         flag_texts: flags.iter().filter_map(|flag| flag.says.clone()).collect(),
         score: alert::Score {

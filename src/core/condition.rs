@@ -95,7 +95,7 @@ impl<'a> Moment<'a> {
         *self.score.get_or_init(|| {
             let groups = 0..self.rules.groups.len();
             let behaviour = groups.map(|group| self.capped(group, self.group_sum(group))).sum();
-            Score { fit: self.rules.fit(|trait_| self.lead.trait_(trait_)), behaviour: score::round(behaviour) }
+            Score { fit: self.lead.fit(self.rules), behaviour: score::round(behaviour) }
         })
     }
 

@@ -2,19 +2,20 @@
 //!
 //! Live run, backtest and tests all call [`Engine::step`].
 
+mod episodes;
 mod upkeep;
 
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::alert::Alert;
-use super::announcement;
-use super::condition::{Moment, Question};
+use super::alert::{Alert, AlertKind};
+use super::announcement::{self, Cause};
+use super::condition::Moment;
 pub use super::decision::{Decision, Outcome, Verdict};
 use super::event::Event;
 use super::ids::Origin;
-use super::lead::{Episode, Lead, Mark};
+use super::lead::{Lead, Mark};
 use super::leads::Leads;
 use super::matching;
 use super::names::Names;
@@ -53,7 +54,8 @@ pub struct Outputs {
     pub clamped: bool,
     /// One for each touched rule, in file order.
     pub decisions: Vec<Decision>,
-    /// One for each decision [`Verdict::Fire`], in the same order.
+    /// First those that closed, in file order; then one for each decision [`Verdict::Fire`] that opened, and for some
+    /// [`Verdict::SameEpisode`] that updated, in the same order.
     pub alerts: Vec<Alert>,
 }
 
@@ -90,6 +92,8 @@ struct Scratch {
     traits: Vec<u16>,
     /// Rules that the event touches, ascending.
     touched: Vec<u16>,
+    /// Rules whose episodes it ends, ascending.
+    over: Vec<u16>,
     /// Events that may have lost their last reference.
     gone: Vec<u16>,
     text: String,
@@ -101,10 +105,7 @@ struct Scratch {
 
 /// An event about to be applied.
 struct Arrival<'a> {
-    event: &'a Event<'a>,
-    position: i64,
-    /// Its own time, clamped.
-    time: Timestamp,
+    cause: Cause<'a>,
     /// Hash of its id.
     id: u64,
     /// The lead's clock once it is in.
@@ -193,45 +194,39 @@ impl Engine {
         }
         let now = lead.clock.map_or(time, |clock| clock.max(time));
         out.time = now;
-        let arrival = Arrival { event, position, time, id, now };
-        apply(rules, origin, lead, scratch, &arrival, out);
+        let arrival = Arrival { cause: Cause { event, time, position, origin }, id, now };
+        apply(rules, lead, scratch, &arrival, out);
         leads.note_change(grip);
         Outcome::Applied
     }
 }
 
 /// Before-evaluation, the event itself, latches, after-evaluation (design.md 3).
-fn apply(
-    rules: &RuleSet,
-    origin: &Origin,
-    lead: &mut Lead,
-    scratch: &mut Scratch,
-    arrival: &Arrival<'_>,
-    out: &mut Outputs,
-) {
-    let Scratch { signals, traits, touched, gone, .. } = scratch;
-    touch(rules, lead, signals, traits, arrival.event, touched);
-    end_episodes(rules, lead, touched, arrival.now);
+fn apply(rules: &RuleSet, lead: &mut Lead, scratch: &mut Scratch, arrival: &Arrival<'_>, out: &mut Outputs) {
+    let Scratch { signals, traits, touched, over, gone, .. } = scratch;
+    let Cause { event, time, .. } = arrival.cause;
+    touch(rules, lead, signals, traits, event, touched);
+    episodes::end(rules, lead, touched, over, arrival, &mut out.alerts);
+    let fit = episodes::fit_before(rules, lead, touched, traits);
     enter(rules, lead, signals, arrival, gone);
     for number in traits.iter() {
         let of = &rules.traits[usize::from(*number)];
-        lead.set_trait(*number, arrival.time, arrival.event.fields.get(of.field));
+        lead.set_trait(*number, time, event.fields.get(of.field));
     }
     set_latches(rules, lead, signals, arrival);
-    for number in touched.iter() {
-        let verdict = decide(rules, lead, signals, *number, arrival);
-        out.decisions.push(Decision { rule: *number, verdict });
-        if verdict == Verdict::Fire {
-            let moment = Moment::new(rules, lead, arrival.now, signals);
-            out.alerts.push(announcement::write(
-                &moment,
-                *number,
-                arrival.event,
-                arrival.time,
-                arrival.position,
-                origin,
-            ));
-        }
+    let fit_changed = fit.is_some_and(|before| before != lead.fit(rules));
+    for number in touched.iter().copied() {
+        let verdict = episodes::decide(rules, lead, signals, number, arrival);
+        out.decisions.push(Decision { rule: number, verdict });
+        let kind = match verdict {
+            Verdict::Fire => AlertKind::Opened,
+            Verdict::SameEpisode if episodes::update(rules, lead, signals, number, fit_changed, arrival.now) => {
+                AlertKind::Updated
+            }
+            _ => continue,
+        };
+        let moment = Moment::new(rules, lead, arrival.now, signals);
+        out.alerts.push(announcement::write(&moment, kind, number, &arrival.cause));
     }
 }
 
@@ -251,22 +246,9 @@ fn touch(rules: &RuleSet, lead: &Lead, signals: &[u16], traits: &[u16], event: &
     touched.dedup();
 }
 
-/// Ends the open episodes of touched rules whose release condition is false: T has advanced, the event is not in yet.
-fn end_episodes(rules: &RuleSet, lead: &mut Lead, touched: &[u16], now: Timestamp) {
-    for at in 0..lead.episodes.len() {
-        let Episode { rule, open, spared_until, spared_from, .. } = lead.episodes[at];
-        if open && touched.contains(&rule) && spared_until.is_none_or(|until| now > until) {
-            let moment = Moment::new(rules, lead, now, &[]);
-            let question = spared_from.map_or(Question::GoesOn, Question::GoesOnFrom);
-            let goes_on = moment.holds(&rules.rules[usize::from(rule)].when, question);
-            lead.episodes[at].open = goes_on;
-        }
-    }
-}
-
 /// The event itself: clock, memory, rings, points.
 fn enter(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arrival<'_>, gone: &mut Vec<u16>) {
-    let Arrival { event, position, time, id, now } = *arrival;
+    let Arrival { cause: Cause { event, time, position, .. }, id, now } = *arrival;
     lead.clock = Some(now);
     let newest = lead.remember(time, position, id, event.label());
     // What loses its last reference goes; the highest index first, as those above an index move down.
@@ -297,39 +279,11 @@ fn set_latches(rules: &RuleSet, lead: &mut Lead, signals: &[u16], arrival: &Arri
         let Some(on) = Moment::new(rules, lead, arrival.now, signals).switches(hold) else {
             continue;
         };
-        let mark = Mark { hold: number, on, time: arrival.time };
+        let mark = Mark { hold: number, on, time: arrival.cause.time };
         match lead.marks.iter_mut().find(|known| known.hold == number) {
             Some(known) if known.time <= mark.time => *known = mark,
             Some(_) => {}
             None => lead.marks.push(mark),
-        }
-    }
-}
-
-/// The decision on one touched rule, in the order of rules.md 17.
-fn decide(rules: &RuleSet, lead: &mut Lead, signals: &[u16], number: u16, arrival: &Arrival<'_>) -> Verdict {
-    let rule = &rules.rules[usize::from(number)];
-    let now = arrival.now;
-    let moment = Moment::new(rules, lead, now, signals);
-    if !moment.holds(&rule.when, Question::Holds) {
-        return Verdict::BelowThreshold;
-    }
-    let known = lead.episodes.iter().find(|episode| episode.rule == number);
-    if known.is_some_and(|episode| episode.open && episode.announced) {
-        return Verdict::SameEpisode;
-    }
-    let by = rule.held_by.iter().find(|by| moment.in_force(**by)).copied();
-    let episode = lead.open_episode(number, now, arrival.time, arrival.id);
-    if let Some(by) = by {
-        return Verdict::Suppressed(by);
-    }
-    let cooldown = rules.spec().rules[usize::from(number)].cooldown;
-    match episode.last_announced.map(|last| last + cooldown) {
-        Some(until) if now < until => Verdict::CoolingDown { until },
-        _ => {
-            episode.announced = true;
-            episode.last_announced = Some(now);
-            Verdict::Fire
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use super::event::{Fields, Shape, Slot, Value};
 use super::limits::{LISTED_CONTRIBUTIONS, LOOSE_TEXT, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
+use super::rule::RuleSet;
 use super::score::Sum;
 use super::spec::Tenths;
 use super::time::Timestamp;
@@ -74,6 +75,16 @@ pub(super) struct Episode {
     pub spared_until: Option<Timestamp>,
     /// Its score was raised: with as much as this it goes on all the same.
     pub spared_from: Option<Tenths>,
+    /// The minute of the lead's clock in which it was updated last ([`Timestamp::minute`]). One before the clock's own is
+    /// as good as none, and is not stored.
+    pub updated: Option<u32>,
+}
+
+impl Episode {
+    /// Whether it was updated in the minute of this clock.
+    pub fn is_updated_at(&self, clock: Timestamp) -> bool {
+        self.updated == Some(clock.minute())
+    }
 }
 
 /// A remembered trait.
@@ -296,6 +307,11 @@ impl Lead {
         known.map_or(Value::Absent, |known| self.value(known.slot))
     }
 
+    /// The points for its traits.
+    pub fn fit(&self, rules: &RuleSet) -> Tenths {
+        rules.fit(|trait_| self.trait_(trait_))
+    }
+
     fn value(&self, slot: Slot) -> Value<'_> {
         let fields = Fields { text: &self.text, written: "", slots: &[], items: &self.items };
         fields.value(slot)
@@ -354,6 +370,7 @@ impl Lead {
             last_announced: None,
             spared_until: None,
             spared_from: None,
+            updated: None,
         };
         let known = self.episodes.iter().position(|episode| episode.rule == rule);
         let at = known.unwrap_or_else(|| {

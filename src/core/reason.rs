@@ -1,4 +1,4 @@
-//! Why an alert fired, for people: one sentence with numbers.
+//! Why an alert fired, or is over, for people: one sentence with numbers.
 
 use super::condition::{Moment, Question};
 use super::matching;
@@ -37,6 +37,63 @@ fn collect(moment: &Moment<'_>, condition: &Condition, phrases: &mut Vec<String>
             phrases.push(phrase);
         }
     });
+}
+
+/// One sentence about an episode that is over: what of the condition is no longer so, in the order of the file. A single
+/// occurrence is named if it is all that there is to say.
+pub(super) fn ended(moment: &Moment<'_>, condition: &Condition) -> String {
+    let (mut phrases, mut occurrences) = (Vec::new(), Vec::new());
+    grounds(moment, condition, false, &mut |leaf, holds| {
+        let (list, phrase) = match leaf {
+            Condition::Signal(signal) => (&mut occurrences, words(&moment.rules.signals[usize::from(*signal)].name)),
+            _ if holds => (&mut phrases, phrase(moment, leaf)),
+            _ => (&mut phrases, lack(moment, leaf)),
+        };
+        if !list.contains(&phrase) {
+            list.push(phrase);
+        }
+    });
+    if phrases.is_empty() { format!("1 {}", occurrences.join(" or ")) } else { phrases.join(" + ") }
+}
+
+/// Calls `leaf` for each part that makes the condition true, or false, as `holds` asks, and says which of the two that
+/// part is.
+fn grounds(moment: &Moment<'_>, condition: &Condition, holds: bool, leaf: &mut impl FnMut(&Condition, bool)) {
+    if moment.holds(condition, Question::GoesOn) != holds {
+        return;
+    }
+    match condition {
+        Condition::All(parts) | Condition::Any(parts) => {
+            parts.iter().for_each(|part| grounds(moment, part, holds, leaf));
+        }
+        Condition::Not(part) => grounds(moment, part, !holds, leaf),
+        _ => leaf(condition, holds),
+    }
+}
+
+/// A part that is not so.
+fn lack(moment: &Moment<'_>, leaf: &Condition) -> String {
+    match leaf {
+        Condition::Count(count) => {
+            let of = &moment.rules.counts[usize::from(*count)];
+            let signal = words(&moment.rules.signals[usize::from(of.signal)].name);
+            let (since, ring) = (moment.now - of.window.within, moment.lead.ring(*count));
+            let seen = ring.iter().filter(|event| moment.lead.events[usize::from(**event)].time >= since).count();
+            let signal = if seen == 1 { signal } else { plural(&signal) };
+            format!("{seen} {signal} in {}, fewer than {}", of.window.within, of.window.at_least)
+        }
+        Condition::Score { rearm_below, .. } => {
+            format!("score {}, below {}", number(moment.score().total()), number(*rearm_below))
+        }
+        Condition::Trait { trait_, .. } => {
+            let name = words(&moment.rules.traits[usize::from(*trait_)].name);
+            match matching::plain(moment.lead.trait_(*trait_)) {
+                Some(value) => format!("{name} {value}, not as wanted"),
+                None => format!("{name} not as wanted"),
+            }
+        }
+        _ => String::new(),
+    }
 }
 
 fn phrase(moment: &Moment<'_>, leaf: &Condition) -> String {

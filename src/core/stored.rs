@@ -104,6 +104,9 @@ pub struct StoredEpisode {
     pub opened: Timestamp,
     /// The lead's clock at the last announcement, of this episode or an earlier one.
     pub last_announced: Option<Timestamp>,
+    /// The minute of the lead's clock, if it was updated in it: it is not again before the next one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updated: Option<Timestamp>,
 }
 
 /// The state of a lead in words; its numbers mean what `names` says.
@@ -123,9 +126,10 @@ pub fn read(key: &str, state: (Form, &[u8]), names: &Names) -> Result<Stored, Un
         of.insert(name.clone(), StoredMark { on: mark.on, time: mark.time });
     }
     let episodes = lead.episodes.iter().map(|episode| {
-        let &super::lead::Episode { open, announced, opened, last_announced, .. } = episode;
+        let &super::lead::Episode { open, announced, opened, last_announced, updated, .. } = episode;
         let name = names.rules[usize::from(episode.rule)].clone();
-        (name, StoredEpisode { open, announced, opened, last_announced })
+        let updated = updated.map(|minute| Timestamp::from_millis(i64::from(minute) * 60_000));
+        (name, StoredEpisode { open, announced, opened, last_announced, updated })
     });
     let traits = lead.traits.iter().map(|known| {
         let name = names.traits[usize::from(known.trait_)].clone();

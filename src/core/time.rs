@@ -59,6 +59,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole minutes since 1970; a plausible time's fit 32 bits.
+    pub(super) const fn minute(self) -> u32 {
+        self.0.div_euclid(60_000) as u32
+    }
+
     /// Whether an event can have this time: from [`Self::MIN`] to [`Self::MAX`], both included.
     pub fn is_plausible(self) -> bool {
         (Self::MIN..=Self::MAX).contains(&self)

@@ -38,7 +38,7 @@ impl Detector {
         Self {
             decoder: Decoder::new(rules.fields(), &settings.lead_key),
             outputs: Outputs::default(),
-            tally: Tally::new(rules.spec().rules.len()),
+            tally: Tally::new(rules.spec().rules.iter().map(|rule| rule.id.as_str())),
             group: settings.group.clone(),
             view,
             told_of_foreign_key: false,

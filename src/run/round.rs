@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::core::alert::Alert;
+use crate::core::alert::{Alert, AlertKind};
 use crate::core::limits::{MAX_ROUND_BYTES, MAX_ROUND_RECORDS};
 use crate::core::time::Timestamp;
 use crate::sink::Outgoing;
 
-/// How long an alert waits for company when records keep coming.
+/// How long an alert that opened waits for company when records keep coming.
 const LINGER: Duration = Duration::from_millis(1);
 
 /// In catch-up nobody waits for a single alert: commits may take a fifth of the time.
@@ -20,9 +20,10 @@ const LONGEST_LINGER: Duration = Duration::from_millis(100);
 pub(super) struct Round {
     records: Vec<Outgoing>,
     alerts: Vec<Arc<Alert>>,
-    /// Of the records that announced the alerts.
+    /// Of the records at which alerts opened. What updates or closes one waits for the next round that is due anyway.
     times: Vec<Option<Timestamp>>,
     bytes: usize,
+    /// Since when one that opened waits.
     first_alert: Option<Instant>,
     /// How many of the records are for operators.
     notices: usize,
@@ -41,12 +42,14 @@ pub(super) struct Forgotten {
 }
 
 impl Round {
-    /// An alert, its record, and the time of the record that announced it.
+    /// An alert, its record, and the time of the record at which it was written.
     pub(super) fn alert(&mut self, alert: Alert, record: Outgoing, time: Option<Timestamp>) {
         self.bytes += record.size();
         self.records.push(record);
+        if alert.kind == AlertKind::Opened {
+            self.times.push(time);
+        }
         self.alerts.push(Arc::new(alert));
-        self.times.push(time);
     }
 
     /// A record that could not be read.
@@ -63,9 +66,9 @@ impl Round {
         self.lost += count;
     }
 
-    /// After each batch: alerts wait from now on.
+    /// After each batch: alerts that opened wait from now on.
     pub(super) fn note_time(&mut self, now: Instant) {
-        if !self.alerts.is_empty() && self.first_alert.is_none() {
+        if !self.times.is_empty() && self.first_alert.is_none() {
             self.first_alert = Some(now);
         }
     }
@@ -104,7 +107,7 @@ impl Round {
         self.records.len() >= MAX_ROUND_RECORDS || self.bytes >= MAX_ROUND_BYTES
     }
 
-    /// What was committed: the alerts, and the times of the records that announced them. Empty afterwards.
+    /// What was committed: the alerts, and the times of the records at which some opened. Empty afterwards.
     pub(super) fn take_committed(
         &mut self,
     ) -> (std::vec::Drain<'_, Arc<Alert>>, std::vec::Drain<'_, Option<Timestamp>>) {
@@ -141,7 +144,7 @@ pub(super) struct Pace {
 }
 
 impl Round {
-    /// Whether to commit now: at once for an alert unless more records are right there, else at each interval.
+    /// Whether to commit now: at once for an alert that opened unless more records are right there, else at each interval.
     pub(super) fn is_due(&self, now: Instant, pace: &Pace) -> bool {
         if self.is_full() {
             return true;
@@ -193,6 +196,33 @@ mod tests {
                 interval: Duration::from_millis(200),
             };
             assert_eq!(round.is_due(at(now), &pace), due, "{why}");
+        }
+    }
+
+    #[test]
+    fn only_what_opened_makes_a_round_due_at_once() {
+        let text = include_str!("../../schemas/alert/v1/full.json");
+        let alert: Alert = serde_json::from_str(text).expect("an alert");
+        let (now, time) = (Instant::now(), Some(Timestamp::MIN));
+        let pace = Pace {
+            idle: true,
+            backlog: false,
+            moved: true,
+            last_commit: now,
+            commit_took: Duration::ZERO,
+            interval: Duration::from_millis(200),
+        };
+        for (kind, due, timed) in
+            [(AlertKind::Opened, true, 1), (AlertKind::Updated, false, 0), (AlertKind::Closed, false, 0)]
+        {
+            let mut round = Round::default();
+            round.alert(Alert { kind, ..alert.clone() }, record(), time);
+            round.note_time(now);
+            assert_eq!(round.is_due(now, &pace), due, "{}", kind.name());
+            assert!(round.is_due(now + pace.interval, &pace), "{}", kind.name());
+            assert_eq!((round.alerts(), round.dead_letters()), (1, 0), "{}", kind.name());
+            let (alerts, times) = round.take_committed();
+            assert_eq!((alerts.len(), times.len()), (1, timed), "{}", kind.name());
         }
     }
 

@@ -158,7 +158,7 @@ fn list(partitions: &[(Partition, Offset)]) -> String {
 pub struct Committed {
     /// From begin to committed.
     pub took: Duration,
-    /// Alerts in it.
+    /// Alerts in it, of any kind.
     pub alerts: usize,
     /// Dead letters in it.
     pub dead_letters: usize,

@@ -33,13 +33,13 @@ impl HotAlerts {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::core::alert::{AlertKind, Lead, Score, Trigger};
     use crate::core::ids::AlertId;
     use crate::core::time::Timestamp;
 
-    fn alert(lead: usize, ms: i64) -> Arc<Alert> {
+    pub fn alert(lead: usize, ms: i64) -> Arc<Alert> {
         let time = Timestamp::from_millis(ms);
         Arc::new(Alert {
             id: AlertId(lead as u128),

@@ -40,6 +40,7 @@ struct Inner {
     events: Counters,
     decisions: Counters,
     alerts: Counters,
+    alert_records: Counters,
     dead_letters: Counters,
     clamped: Counter,
     foreign_keys: Counter,
@@ -97,7 +98,7 @@ impl Metrics {
         let mut inner = Inner {
             registry: Registry::with_prefix("hotlead"),
             events: Counters::default(), decisions: Counters::default(), alerts: Counters::default(),
-            dead_letters: Counters::default(), clamped: Counter::default(), foreign_keys: Counter::default(),
+            alert_records: Counters::default(), dead_letters: Counters::default(), clamped: Counter::default(), foreign_keys: Counter::default(),
             offsets_lost: Counter::default(), aborts: Counter::default(), deliveries: Counters::default(),
             delivery_attempts: Counters::default(), deliveries_in_flight: Gauges::default(), event_to_alert: waiting(),
             deliveries_parked: Gauges::default(), deliveries_consumed: Counters::default(),
@@ -112,7 +113,8 @@ impl Metrics {
         let r = &mut inner.registry;
         r.register("events", "Events by what became of them", inner.events.clone());
         r.register("decisions", "Decisions on touched rules", inner.decisions.clone());
-        r.register("alerts", "Alerts committed to the alert topic", inner.alerts.clone());
+        r.register("alerts", "Alerts that opened, committed to the alert topic", inner.alerts.clone());
+        r.register("alert_records", "Records committed to the alert topic, by what happened: opened, updated or closed", inner.alert_records.clone());
         r.register("dead_letters", "Records that could not be read, by reason", inner.dead_letters.clone());
         r.register("events_clamped", "Events from too far in the future, clamped to their record's timestamp", inner.clamped.clone());
         r.register("foreign_keys", "Records whose key is not the key of their lead", inner.foreign_keys.clone());
@@ -162,6 +164,10 @@ impl Metrics {
 
     pub(super) fn alerts(&self, rule: &str) -> Counter {
         counter(&self.0.alerts, vec![("rule", rule.to_owned())])
+    }
+
+    pub(super) fn alert_records(&self, rule: &str, kind: &str) -> Counter {
+        counter(&self.0.alert_records, vec![("rule", rule.to_owned()), ("kind", kind.to_owned())])
     }
 
     pub(super) fn dead_letters(&self, reason: &str) -> Counter {
@@ -308,6 +314,7 @@ mod tests {
         metrics.events("applied").inc();
         metrics.decisions("surge", "fire").inc();
         metrics.alerts("surge").inc();
+        metrics.alert_records("surge", "updated").inc();
         metrics.dead_letters("not_json").inc();
         metrics.delivery("crm", "delivered", "", 1);
         metrics.set_undelivered("crm", 3, 4);
@@ -323,6 +330,7 @@ mod tests {
             "hotlead_events_total{outcome=\"applied\"} 1",
             "hotlead_decisions_total{rule=\"surge\",decision=\"fire\"} 1",
             "hotlead_alerts_total{rule=\"surge\"} 1",
+            "hotlead_alert_records_total{rule=\"surge\",kind=\"updated\"} 1",
             "hotlead_dead_letters_total{reason=\"not_json\"} 1",
             "hotlead_deliveries_total{sink=\"crm\",outcome=\"delivered\",reason=\"\"} 1",
             "hotlead_delivery_in_flight{sink=\"crm\"} 3",

@@ -3,11 +3,15 @@
 use prometheus_client::metrics::counter::Counter;
 
 use super::Metrics;
+use crate::core::alert::AlertKind;
 use crate::core::engine::{Outcome, Outputs, Verdict};
 use crate::core::refusal::Reason;
 
 /// In the order of [`Outcome`]'s variants, then the one that never reaches the engine.
 const OUTCOMES: [&str; 5] = ["applied", "unmatched", "duplicate", "ignored", "dead_letter"];
+
+/// In the order of [`kind_index`].
+const KINDS: [AlertKind; 3] = [AlertKind::Opened, AlertKind::Updated, AlertKind::Closed];
 
 /// In the order of [`verdict_index`].
 const VERDICTS: [&str; 5] = ["fire", "below_threshold", "same_episode", "suppressed", "cooling_down"];
@@ -19,17 +23,24 @@ pub struct Tally {
     reasons: [u64; Reason::ALL.len()],
     /// Rule after rule, each [`VERDICTS`].
     decisions: Vec<u64>,
+    /// Rule after rule, each [`KINDS`].
+    alerts: Vec<u64>,
+    /// Of the rules, in file order.
+    ids: Vec<String>,
     clamped: u64,
     foreign_keys: u64,
 }
 
 impl Tally {
-    /// Nothing counted yet.
-    pub fn new(rules: usize) -> Self {
+    /// Nothing counted yet, for the rules of these ids, in file order.
+    pub fn new<'a>(rules: impl Iterator<Item = &'a str>) -> Self {
+        let ids: Vec<String> = rules.map(str::to_owned).collect();
         Self {
             outcomes: [0; OUTCOMES.len()],
             reasons: [0; Reason::ALL.len()],
-            decisions: vec![0; rules * VERDICTS.len()],
+            decisions: vec![0; ids.len() * VERDICTS.len()],
+            alerts: vec![0; ids.len() * KINDS.len()],
+            ids,
             clamped: 0,
             foreign_keys: 0,
         }
@@ -42,6 +53,11 @@ impl Tally {
         for decision in &out.decisions {
             let index = usize::from(decision.rule) * VERDICTS.len() + verdict_index(decision.verdict);
             self.decisions[index] += 1;
+        }
+        for alert in &out.alerts {
+            if let Some(rule) = self.ids.iter().position(|id| *id == alert.rule) {
+                self.alerts[rule * KINDS.len() + kind_index(alert.kind)] += 1;
+            }
         }
     }
 
@@ -61,6 +77,7 @@ impl Tally {
         self.outcomes.fill(0);
         self.reasons.fill(0);
         self.decisions.fill(0);
+        self.alerts.fill(0);
         (self.clamped, self.foreign_keys) = (0, 0);
     }
 }
@@ -71,6 +88,14 @@ fn outcome_index(outcome: Outcome) -> usize {
         Outcome::Unmatched => 1,
         Outcome::Duplicate => 2,
         Outcome::Ignored(_) => 3,
+    }
+}
+
+fn kind_index(kind: AlertKind) -> usize {
+    match kind {
+        AlertKind::Opened => 0,
+        AlertKind::Updated => 1,
+        AlertKind::Closed => 2,
     }
 }
 
@@ -91,7 +116,9 @@ pub struct Labels {
     outcomes: Vec<Counter>,
     reasons: Vec<Counter>,
     decisions: Vec<Counter>,
-    /// One a rule.
+    /// One a rule: those that opened.
+    opened: Vec<Counter>,
+    /// Rule after rule, each [`KINDS`].
     alerts: Vec<Counter>,
 }
 
@@ -99,12 +126,14 @@ impl Labels {
     /// Counters for the rules of these ids, in file order.
     pub fn new<'a>(metrics: &Metrics, rules: impl Iterator<Item = &'a str> + Clone) -> Self {
         let decisions = rules.clone().flat_map(|rule| VERDICTS.map(|verdict| metrics.decisions(rule, verdict)));
+        let alerts = rules.clone().flat_map(|rule| KINDS.map(|kind| metrics.alert_records(rule, kind.name())));
         Self {
             metrics: metrics.clone(),
             outcomes: OUTCOMES.map(|outcome| metrics.events(outcome)).into(),
             reasons: Reason::ALL.map(|reason| metrics.dead_letters(reason.name())).into(),
             decisions: decisions.collect(),
-            alerts: rules.map(|rule| metrics.alerts(rule)).collect(),
+            alerts: alerts.collect(),
+            opened: rules.map(|rule| metrics.alerts(rule)).collect(),
         }
     }
 
@@ -113,12 +142,12 @@ impl Labels {
         let fixed = self.outcomes.iter().zip(&tally.outcomes);
         let refused = self.reasons.iter().zip(&tally.reasons);
         let decided = self.decisions.iter().zip(&tally.decisions);
-        for (counter, count) in fixed.chain(refused).chain(decided).filter(|(_, n)| **n > 0) {
+        let published = self.alerts.iter().zip(&tally.alerts);
+        let opened = self.opened.iter().zip(tally.alerts.iter().step_by(KINDS.len()));
+        for (counter, count) in
+            fixed.chain(refused).chain(decided).chain(published).chain(opened).filter(|(_, n)| **n > 0)
+        {
             counter.inc_by(*count);
-        }
-        let fired = tally.decisions.chunks_exact(VERDICTS.len()).map(|rule| rule[0]);
-        for (counter, count) in self.alerts.iter().zip(fired).filter(|(_, n)| *n > 0) {
-            counter.inc_by(count);
         }
         self.metrics.clamped().inc_by(tally.clamped);
         self.metrics.foreign_keys().inc_by(tally.foreign_keys);
@@ -129,7 +158,13 @@ impl Labels {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::alert::Alert;
     use crate::core::engine::Decision;
+    use crate::telemetry::hot::tests::alert as some;
+
+    fn alert(rule: &str, kind: AlertKind) -> Alert {
+        Alert { rule: rule.to_owned(), kind, ..Alert::clone(&some(1, 1)) }
+    }
 
     #[test]
     fn labels_stand_where_the_indices_say() {
@@ -147,6 +182,9 @@ mod tests {
         for verdict in verdicts {
             assert_eq!(VERDICTS[verdict_index(verdict)], verdict.name());
         }
+        for (index, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(kind_index(kind), index, "{}", kind.name());
+        }
         let outcomes = [Outcome::Applied, Outcome::Unmatched, Outcome::Duplicate, Outcome::Ignored(0)];
         for outcome in outcomes {
             assert_eq!(OUTCOMES[outcome_index(outcome)], outcome.name());
@@ -159,9 +197,11 @@ mod tests {
         let labels = Labels::new(&metrics, ["a", "b"].into_iter());
         assert!(metrics.encode().contains("hotlead_dead_letters_total{reason=\"too_deep\"} 0"));
         assert!(metrics.encode().contains("hotlead_alerts_total{rule=\"b\"} 0"));
-        let mut tally = Tally::new(2);
-        let decision = Decision { rule: 1, verdict: Verdict::Fire };
-        tally.step(&Outputs { outcome: Outcome::Applied, decisions: vec![decision], ..Outputs::default() });
+        assert!(metrics.encode().contains("hotlead_alert_records_total{rule=\"b\",kind=\"closed\"} 0"));
+        let mut tally = Tally::new(["a", "b"].into_iter());
+        let decisions = vec![Decision { rule: 1, verdict: Verdict::Fire }];
+        let alerts = vec![alert("b", AlertKind::Closed), alert("a", AlertKind::Updated), alert("b", AlertKind::Opened)];
+        tally.step(&Outputs { outcome: Outcome::Applied, decisions, alerts, ..Outputs::default() });
         tally.dead_letter(Reason::NoLead);
         labels.add(&mut tally);
         labels.add(&mut tally);
@@ -172,7 +212,12 @@ mod tests {
             "hotlead_dead_letters_total{reason=\"no_lead\"} 1",
             "hotlead_decisions_total{rule=\"b\",decision=\"fire\"} 1",
             "hotlead_decisions_total{rule=\"a\",decision=\"fire\"} 0",
+            "hotlead_alerts_total{rule=\"a\"} 0",
             "hotlead_alerts_total{rule=\"b\"} 1",
+            "hotlead_alert_records_total{rule=\"a\",kind=\"updated\"} 1",
+            "hotlead_alert_records_total{rule=\"b\",kind=\"opened\"} 1",
+            "hotlead_alert_records_total{rule=\"b\",kind=\"updated\"} 0",
+            "hotlead_alert_records_total{rule=\"b\",kind=\"closed\"} 1",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

@@ -126,7 +126,7 @@ fn of_twin(alert: &Alert, rules: &Rules) -> String {
         })),
     };
     json!({
-        "rule": alert.rule, "tier": alert.tier, "campaign": alert.campaign, "lead": alert.lead,
+        "kind": alert.kind, "rule": alert.rule, "tier": alert.tier, "campaign": alert.campaign, "lead": alert.lead,
         "time": time::text(alert.time), "episode_start": time::text(alert.episode_start), "flags": alert.flags,
         "score": [score.total(), score.fit, score.behaviour],
         "trigger": [alert.trigger.0, time::text(alert.trigger.1)], "evidence": evidence,
@@ -145,8 +145,8 @@ pub fn of_published(alert: &Value, rules: &Rules) -> String {
         false => events(lines.iter().map(|line| (text(&line["signal"]), text(&line["time"])))),
     };
     json!({
-        "rule": alert["rule"], "tier": alert["tier"], "campaign": alert["campaign"], "lead": alert["lead"]["key"],
-        "time": alert["time"], "episode_start": alert["episode_start"], "flags": alert["flags"],
+        "kind": alert["kind"], "rule": alert["rule"], "tier": alert["tier"], "campaign": alert["campaign"],
+        "lead": alert["lead"]["key"], "time": alert["time"], "episode_start": alert["episode_start"], "flags": alert["flags"],
         "score": [tenths(&score["total"]), tenths(&score["fit"]), tenths(&score["behaviour"])],
         "trigger": [alert["trigger"]["event_id"], alert["trigger"]["time"]], "evidence": evidence,
     })

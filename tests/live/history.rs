@@ -24,7 +24,7 @@ rules:
   - { id: ten, when: { count: { signal: any_page, at_least: 10, within: 1h } } }
 ";
 
-/// What a slow count of the log gives: rule, different leads, alerts.
+/// What a slow count of the log gives: rule, different leads, alerts that opened.
 const KNOWN: [(&str, usize, usize); 3] = [("three", 99, 123), ("five", 45, 59), ("ten", 17, 22)];
 
 /// Every visit as a record: keyed by lead, its event time as timestamp.

@@ -57,7 +57,7 @@ fn difference(alert: &Value, expected: &Alert) -> Option<String> {
         ("/rule",               json!(expected.rule)),
         ("/tier",               json!(expected.tier)),
         ("/campaign",           json!(expected.campaign)),
-        ("/kind",               json!("opened")),
+        ("/kind",               json!(expected.kind)),
         ("/lead/key",           json!(expected.lead)),
         ("/time",               json!(time::text(expected.time))),
         ("/episode_start",      json!(time::text(expected.episode_start))),

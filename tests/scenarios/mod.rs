@@ -2,6 +2,7 @@
 //! on it and one a step past it.
 
 mod evidence;
+mod kinds;
 mod stage;
 
 use serde_json::json;

@@ -83,6 +83,17 @@ impl Stage {
         &self.out.alerts
     }
 
+    /// Kind and rule of each of them.
+    pub fn told(&self) -> String {
+        let told = self.out.alerts.iter().map(|alert| format!("{} {}", alert.kind.name(), alert.rule));
+        told.collect::<Vec<_>>().join(", ")
+    }
+
+    /// So many milliseconds after the start.
+    pub fn at(&self, ms: i64) -> Timestamp {
+        Timestamp::from_millis(START + ms)
+    }
+
     /// The lead's clock after the last event, in milliseconds from the start.
     pub fn clock(&self) -> i64 {
         self.out.time.as_millis() - START

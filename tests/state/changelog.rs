@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hotlead::codec::state::{self, NamesId, StateRecord};
 use hotlead::codec::{Decoder, Record, line};
+use hotlead::core::alert::AlertKind;
 use hotlead::core::engine::{Engine, Input, Outputs};
 use hotlead::core::event::FieldPath;
 use hotlead::core::ids::{Origin, Partition};
@@ -70,7 +71,8 @@ impl Stage {
     /// The names of what fired.
     pub fn fires(&mut self, told: &Told, position: usize) -> Vec<String> {
         let out = self.step(told, position).expect("an event");
-        out.alerts.iter().map(|alert| alert.rule.clone()).collect()
+        let opened = out.alerts.iter().filter(|alert| alert.kind == AlertKind::Opened);
+        opened.map(|alert| alert.rule.clone()).collect()
     }
 }
 

@@ -182,7 +182,7 @@ fn any_bytes_are_a_record_or_a_fault() {
     );
     let newer = state::read(b"u1", Some(&[state::VERSION + 1, 9])).expect_err("newer").to_string();
     let expected =
-        "written by a newer hotlead (state version 3, this one reads up to 2): run that one, or a still newer one";
+        "written by a newer hotlead (state version 4, this one reads up to 3): run that one, or a still newer one";
     assert_eq!(newer, expected);
     for form in [Form::Fixed, Form::Compact] {
         let value = state::head(NamesId(7), form);

@@ -7,7 +7,7 @@ use std::fmt;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::changelog::{Changelog, Stage, Told, try_compile};
+use super::changelog::{Changelog, Stage, Told, compile, try_compile};
 use crate::properties::try_cases;
 use crate::twin::generate::{Case, case};
 
@@ -107,6 +107,44 @@ fn nothing_that_happens_between_events_changes_what_they_do() {
             format!("interrupted: {ours:#?}\nplain: {theirs:#?}")
         })
     });
+}
+
+/// Goal: a restart in the middle of a minute tells of nothing again, and one between two minutes forgets nothing. Method: a
+/// process for each event, and one for all.
+#[test]
+fn a_minute_that_was_told_of_is_known_after_a_restart() {
+    let rules = compile(
+        "version: 1\nsignals: { v: { on: page } }\n\
+         rules: [ { id: r, when: { count: { signal: v, at_least: 1, within: 1d } } } ]\n",
+    );
+    let event = |ms: i64| {
+        let time = crate::twin::time::text(1_795_341_600_000 + ms);
+        Told::Line(format!(r#"{{"id":"e{ms}","time":"{time}","type":"page","lead":{{"user_id":"u1"}}}}"#))
+    };
+    #[rustfmt::skip]
+    let rows = [
+        (0,       "opened"),
+        (1,       "updated"),
+        (59_999,  ""),
+        (60_000,  "updated"),
+        (30_000,  ""),        // late: the clock stays
+        (119_999, ""),
+        (180_000, "updated"),
+    ];
+    let (mut changelog, mut plain) = (Changelog::default(), Stage::new(&rules, &["user_id"]));
+    for (at, (ms, told)) in rows.into_iter().enumerate() {
+        let mut stage = changelog.restore(&rules, &["user_id"]);
+        for stage in [&mut stage, &mut plain] {
+            let out = stage.step(&event(ms), at).expect("an event");
+            let kinds: Vec<_> = out.alerts.iter().map(|alert| alert.kind.name()).collect();
+            assert_eq!(kinds.join(" "), told, "at {ms} ms");
+        }
+        stage.engine.stage();
+        changelog.write(&mut stage.engine);
+    }
+    let stored = changelog.stored();
+    let updated = stored["u1"].episodes["r"].updated.expect("in this minute");
+    assert_eq!(updated.as_millis(), 1_795_341_600_000 + 180_000);
 }
 
 /// A process as it goes: engine, changelog, and how far it is.

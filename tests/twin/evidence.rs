@@ -16,7 +16,7 @@ pub struct Line {
     pub points: i64,
 }
 
-/// The evidence of an alert whose condition holds in `view`.
+/// The evidence of an alert, as of `view`.
 pub fn lines(condition: &Condition, view: &View<'_>) -> Vec<Line> {
     if condition.reads_score() {
         return score_lines(view);

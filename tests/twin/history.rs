@@ -19,6 +19,7 @@ pub struct Applied {
 pub enum Turn {
     Opened { clock: i64, event: usize },
     Announced { clock: i64 },
+    Updated { clock: i64 },
     Closed,
 }
 
@@ -56,6 +57,12 @@ impl History {
             Turn::Opened { clock, .. } => Some((*clock, announced)),
             _ => None,
         })
+    }
+
+    /// Of the episode that is open.
+    pub fn last_update(&self, rule: usize) -> Option<i64> {
+        let since = self.turns[rule].iter().rev().take_while(|turn| !matches!(turn, Turn::Closed));
+        since.filter_map(|turn| if let Turn::Updated { clock } = turn { Some(*clock) } else { None }).next()
     }
 
     pub fn last_announced(&self, rule: usize) -> Option<i64> {

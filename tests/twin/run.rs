@@ -6,6 +6,7 @@ use super::evidence::{self, Line};
 use super::history::{Applied, History, Turn, View};
 use super::rules::{Rule, Rules};
 use super::score::Score;
+use super::time::MINUTE;
 use super::{ids, latch, time};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,16 +20,18 @@ pub struct Run {
 
 #[derive(Clone, Debug)]
 pub struct Alert {
+    /// `opened`, `updated` or `closed`.
+    pub kind: &'static str,
     pub rule: String,
     pub tier: Option<String>,
     pub campaign: Option<String>,
     pub lead: String,
-    /// The lead's clock when it was announced.
+    /// The lead's clock when it was written.
     pub time: i64,
     pub episode_start: i64,
     pub flags: Vec<String>,
     pub score: Score,
-    /// The announcing event: its id, or its source if it has none, and its own time.
+    /// The event at which it was written: its id, or its source if it has none, and its own time.
     pub trigger: (String, i64),
     pub evidence: Vec<Line>,
 }
@@ -124,10 +127,13 @@ fn apply(rules: &Rules, history: &mut History, applied: Applied, clock: i64, eve
     for at in &touched {
         let before = View { rules, history, clock, current: None };
         let released = !rules.rules[*at].when.holds(&before, Asked::Release);
-        if released && history.episode(*at).is_some() {
-            history.turns[*at].push(Turn::Closed);
+        let Some((_, announced)) = history.episode(*at).filter(|_| released) else { continue };
+        if announced {
+            out.alerts.push(alert("closed", &before, *at, event));
         }
+        history.turns[*at].push(Turn::Closed);
     }
+    let fit_before = View { rules, history, clock, current: None }.score().fit;
     history.applied.push(applied);
     latch::update(rules, history, clock);
     for at in touched {
@@ -141,9 +147,16 @@ fn apply(rules: &Rules, history: &mut History, applied: Applied, clock: i64, eve
             line["by"] = by.into();
         }
         out.decisions.push(line);
-        if decision == "fire" {
-            out.alerts.push(alert(rules, history, at, clock, event));
-        }
+        let kind = match decision {
+            "fire" => "opened",
+            "same_episode" if updates(rules, history, at, clock, fit_before) => {
+                history.turns[at].push(Turn::Updated { clock });
+                "updated"
+            }
+            _ => continue,
+        };
+        let after = View { rules, history, clock, current: Some(history.applied.len() - 1) };
+        out.alerts.push(alert(kind, &after, at, event));
     }
 }
 
@@ -196,20 +209,35 @@ fn decide(rules: &Rules, history: &mut History, at: usize, clock: i64) -> (&'sta
     ("fire", None)
 }
 
-fn alert(rules: &Rules, history: &History, at: usize, clock: i64, event: &Event) -> Alert {
+/// Whether the event that was just applied is one that people are told of although they know of the episode: it adds
+/// something to what the rule reads, nothing suppresses the rule, and in this minute nothing was told yet.
+fn updates(rules: &Rules, history: &History, at: usize, clock: i64, fit_before: i64) -> bool {
     let rule = &rules.rules[at];
     let view = View { rules, history, clock, current: Some(history.applied.len() - 1) };
-    let (episode_start, _) = history.episode(at).unwrap();
+    let scored = rules.scoring.as_ref().map_or(Vec::new(), |scoring| scoring.signals());
+    let names = |signal: &String| rule.when.signals().contains(signal);
+    let adds = view.carried().iter().any(names)
+        || rule.when.reads_score()
+            && (view.carried().iter().any(|signal| scored.contains(signal)) || view.score().fit != fit_before);
+    let minute = |clock: i64| clock.div_euclid(MINUTE);
+    let told = history.last_update(at).is_some_and(|last| minute(last) == minute(clock));
+    adds && !told && latch::held_by(&view, &rule.despite).is_none()
+}
+
+fn alert(kind: &'static str, view: &View<'_>, at: usize, event: &Event) -> Alert {
+    let rule = &view.rules.rules[at];
+    let (episode_start, _) = view.history.episode(at).unwrap();
     Alert {
+        kind,
         rule: rule.id.clone(),
         tier: rule.tier.clone(),
         campaign: rule.campaign.clone(),
         lead: event.lead.clone().unwrap(),
-        time: clock,
+        time: view.clock,
         episode_start,
-        flags: latch::flags(&view),
+        flags: latch::flags(view),
         score: view.score(),
         trigger: (event.identity().to_string(), event.time.unwrap()),
-        evidence: evidence::lines(&rule.when, &view),
+        evidence: evidence::lines(&rule.when, view),
     }
 }

@@ -77,9 +77,10 @@ function showAlert(data) {
   const feed = $("feed");
   if (feed.querySelector(`[data-id="${CSS.escape(data.alert.id)}"]`)) return;
   const item = cardItem(data);
+  item.hidden = !matches(item.words);
+  if (data.alert.kind !== "opened") return changeCard(item);
   item.classList.add("arrived");
   setTimeout(() => item.classList.remove("arrived"), FRESH_MS);
-  item.hidden = !matches(item.words);
   feed.prepend(item);
   while (feed.children.length > MAX_CARDS) feed.lastElementChild.remove();
   const lead = data.alert.lead;
@@ -87,6 +88,17 @@ function showAlert(data) {
   if (document.hidden) state.unseen += 1;
   if (feedIsScrolled()) fresh += 1;
   showFresh();
+  refresh();
+}
+
+/** What updates or closes an episode takes the place of its card, and makes no noise. */
+function changeCard(item) {
+  const before = [...$("feed").children].find((other) => other.dataset.episode === item.dataset.episode);
+  if (!before) return;
+  const hadFocus = before.contains(document.activeElement);
+  before.replaceWith(item);
+  markSelected();
+  if (hadFocus) item.querySelector(".open").focus({ preventScroll: true });
   refresh();
 }
 

@@ -67,7 +67,9 @@ function who(lead) {
   return line;
 }
 
-function tier(name) {
+/** How hot, or that it is over. */
+function tier({ tier: hot, kind }) {
+  const name = kind === "closed" ? kind : hot;
   const level = ["hot", "warm"].includes(name) ? name : "other";
   return el("span", { class: `tier ${level}` }, name.toUpperCase());
 }
@@ -127,15 +129,16 @@ function contextLine(alert, delayMs) {
   return el("p", { class: "context" }, ...parts);
 }
 
-/** One alert as the channel shows it. */
+/** One episode as the channel shows it: by the newest alert about it. */
 export function card({ alert, delay_ms: delayMs }) {
   const open = el("button", { type: "button", class: "open", "data-key": alert.lead.key }, ...who(alert.lead));
-  return el("li", { class: "message", "data-id": alert.id, "data-key": alert.lead.key },
+  const episode = `${alert.rule} ${alert.episode_start} ${alert.lead.key}`;
+  return el("li", { class: "message", "data-id": alert.id, "data-key": alert.lead.key, "data-episode": episode },
     el("img", { src: "/icon.svg", alt: "", width: "36", height: "36", class: "avatar" }),
     el("article", {},
       el("p", { class: "sender" }, el("b", {}, "hotlead"), el("span", { class: "app" }, "APP"), relative(alert.time)),
       el("div", { class: "block" },
-        el("h3", {}, tier(alert.tier), open),
+        el("h3", {}, tier(alert), open),
         el("p", { class: "reason" }, said(alert.reason)),
         flagLine(alert),
         contributions(alert),
@@ -204,7 +207,7 @@ function entryLine(entry) {
   const when = clockTime(entry.time);
   if (entry.what === "alert") {
     return el("li", { class: "entry alerted" }, when,
-      el("div", {}, el("b", {}, "Alert: ", entry.rule), el("p", {}, said(entry.reason))));
+      el("div", {}, el("b", {}, entry.kind === "closed" ? "Over: " : "Alert: ", entry.rule), el("p", {}, said(entry.reason))));
   }
   const loud = (entry.decisions ?? []).filter((made) => made.verdict !== "below_threshold");
   return el("li", { class: `entry ${entry.outcome}` }, when,
@@ -226,6 +229,8 @@ function timeline(entries) {
   return el("ol", { class: "timeline" }, ...items);
 }
 
+const latest = { opened: "Latest alert ", updated: "Latest alert, updated ", closed: "Latest alert, over " };
+
 /** Everything about one lead. */
 export function detail({ summary, card: newest, timeline: entries }) {
   const alert = newest?.alert;
@@ -237,7 +242,7 @@ export function detail({ summary, card: newest, timeline: entries }) {
         el("p", { class: "role" }, ...roleOf(summary).flatMap((text, i) => [i ? " · " : "", said(text)])),
         el("p", { class: "facts" }, ...facts.map((fact) => el("span", {}, said(fact))))),
       alert ? el("p", { class: "big" }, el("b", {}, format(alert.score.total)), "score") : null),
-    alert ? el("section", { class: "latest" }, el("h4", {}, "Latest alert ", relative(alert.time)),
+    alert ? el("section", { class: "latest" }, el("h4", {}, latest[alert.kind], relative(alert.time)),
       el("p", { class: "reason" }, said(alert.reason)), flagLine(alert), contributions(alert)) : null,
     verdicts(entries),
     el("section", {}, el("h4", {}, "Timeline"), timeline(entries)),

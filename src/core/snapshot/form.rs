@@ -5,6 +5,6 @@
 pub enum Form {
     /// As at rest: version 1.
     Fixed,
-    /// In half the bytes: version 2, what is written.
+    /// In half the bytes: versions 2 and 3, what is written. A state of version 2 knows of no `updated`.
     Compact,
 }

@@ -175,10 +175,12 @@ mod tests {
             }
             lead.set_trait(9, at(2), Value::Bool(true));
             lead.marks = marks.iter().map(|(hold, on, ms)| Mark { hold: *hold, on: *on, time: at(*ms) }).collect();
+            let minute = lead.clock.map(Timestamp::minute);
             lead.episodes = opened.iter().map(|(rule, (open, announced, id), last)| Episode {
                 rule: *rule, open: *open, announced: *announced, opened: at(3), time: at(4), id: *id,
                 last_announced: last.map(at), spared_until: last.filter(|ms| ms % 2 == 0).map(at),
                 spared_from: last.filter(|ms| ms % 3 == 0).map(|ms| Tenths(ms - 4_000)),
+                updated: minute.filter(|_| id % 2 == 0),
             }).collect();
             comes_back(&mut lead);
         }

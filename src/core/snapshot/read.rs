@@ -51,7 +51,7 @@ pub(in crate::core) fn read(bytes: &[u8], known: &[String], lead: &mut Lead) -> 
     }
     if sections & EPISODES != 0 {
         for _ in 0..bytes.u16()? {
-            lead.episodes.push(read_episode(&mut bytes)?);
+            lead.episodes.push(read_episode(&mut bytes, clock)?);
         }
     }
     lead.tight = lead.weight();
@@ -147,7 +147,7 @@ fn read_text(bytes: &mut Bytes<'_>, into: &mut String) -> Result<(u32, u32), Bro
     Ok((start, into.len() as u32))
 }
 
-fn read_episode(bytes: &mut Bytes<'_>) -> Result<Episode, Broken> {
+fn read_episode(bytes: &mut Bytes<'_>, clock: Timestamp) -> Result<Episode, Broken> {
     let rule = bytes.u16()?;
     let flags = bytes.u8()?;
     let mut episode = Episode {
@@ -160,6 +160,7 @@ fn read_episode(bytes: &mut Bytes<'_>) -> Result<Episode, Broken> {
         last_announced: None,
         spared_until: None,
         spared_from: None,
+        updated: (flags & 16 != 0).then(|| clock.minute()),
     };
     if flags & 4 != 0 {
         episode.last_announced = Some(bytes.time()?);

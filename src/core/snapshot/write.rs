@@ -50,7 +50,7 @@ pub(in crate::core) fn write(lead: &mut Lead, known: &[String], out: &mut Vec<u8
     }
     if sections & EPISODES != 0 {
         put_len(out, lead.episodes.len());
-        lead.episodes.iter().for_each(|episode| write_episode(episode, out));
+        lead.episodes.iter().for_each(|episode| write_episode(episode, base.clock, out));
     }
 }
 
@@ -202,12 +202,12 @@ fn write_value(lead: &Lead, slot: Slot, out: &mut Vec<u8>) {
     }
 }
 
-fn write_episode(episode: &Episode, out: &mut Vec<u8>) {
+fn write_episode(episode: &Episode, clock: Timestamp, out: &mut Vec<u8>) {
     put16(out, episode.rule);
     let times = [episode.last_announced, episode.spared_until];
-    let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some()];
-    let scored = u8::from(episode.spared_from.is_some()) << 5;
-    out.push(scored + (0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum::<u8>());
+    let (updated, scored) = (episode.is_updated_at(clock), episode.spared_from.is_some());
+    let flags = [episode.open, episode.announced, times[0].is_some(), times[1].is_some(), updated, scored];
+    out.push((0..).zip(flags).map(|(bit, flag)| u8::from(flag) << bit).sum());
     put_time(out, episode.opened);
     put_time(out, episode.time);
     out.extend_from_slice(&episode.id.to_le_bytes());

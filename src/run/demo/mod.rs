@@ -25,7 +25,7 @@ use self::worker::{Worker, start_worker};
 use super::shown;
 use crate::config::settings::{Kafka, LogFormat, Secret, Settings, Start, Topics};
 use crate::console::{Server, Sources, View};
-use crate::core::alert::Alert;
+use crate::core::alert::{Alert, AlertKind};
 use crate::core::event::FieldPath;
 use crate::core::rule::RuleSet;
 use crate::core::time::Timestamp;
@@ -193,8 +193,16 @@ impl Shown {
     fn show(&mut self, alert: &Alert, out: &mut (dyn Write + Send)) -> io::Result<()> {
         let delay = self.feed.sent().at(&alert.trigger.event_id).map(|sent| sent.elapsed());
         self.view.alert(alert, delay);
-        *self.alerts.entry(alert.rule.clone()).or_default() += 1;
-        out.write_all(text::block(alert, delay).as_bytes())?;
+        let text = match alert.kind {
+            AlertKind::Opened => {
+                *self.alerts.entry(alert.rule.clone()).or_default() += 1;
+                text::block(alert, delay)
+            }
+            // The page shows it; here it would only push the alerts off the screen.
+            AlertKind::Updated => return Ok(()),
+            AlertKind::Closed => text::closed(alert),
+        };
+        out.write_all(text.as_bytes())?;
         out.flush()
     }
 

@@ -1,4 +1,4 @@
-//! What the demo prints: a block for each alert, and a summary at the end.
+//! What the demo prints: a block for each alert that opened, a line when it is over, and a summary at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,12 +10,8 @@ use crate::core::plain::plain;
 /// One alert, readable at a glance; ends with an empty line.
 pub(super) fn block(alert: &Alert, delay: Option<Duration>) -> String {
     let lead = &alert.lead;
-    let name = lead.name.as_ref().or(lead.email.as_ref()).unwrap_or(&lead.key);
     let about: Vec<&str> = [&lead.job_title, &lead.company].into_iter().filter_map(|part| part.as_deref()).collect();
-    // 2026-11-22T10:02:14.120Z: the time of day is enough on a screen that scrolls.
-    let time = alert.time.to_string();
-    let clock = time.get(11..19).unwrap_or(&time);
-    let mut text = format!("{clock}  {:<4}  {}", short(&alert.tier).to_uppercase(), short(name));
+    let mut text = format!("{}  {:<4}  {}", clock(alert), short(&alert.tier).to_uppercase(), name(alert));
     if !about.is_empty() {
         let _ = write!(text, ", {}", short(&about.join(", ")));
     }
@@ -34,6 +30,22 @@ pub(super) fn block(alert: &Alert, delay: Option<Duration>) -> String {
     }
     text.push_str("\n\n");
     text
+}
+
+/// An episode that is over, in one line between the alerts.
+pub(super) fn closed(alert: &Alert) -> String {
+    format!("{}        {}: {} is over: {}\n\n", clock(alert), name(alert), alert.rule, short(&alert.reason))
+}
+
+/// 2026-11-22T10:02:14.120Z: the time of day is enough on a screen that scrolls.
+fn clock(alert: &Alert) -> String {
+    let time = alert.time.to_string();
+    time.get(11..19).unwrap_or(&time).to_owned()
+}
+
+fn name(alert: &Alert) -> String {
+    let lead = &alert.lead;
+    short(lead.name.as_ref().or(lead.email.as_ref()).unwrap_or(&lead.key))
 }
 
 /// The end of the demo in a few lines.
@@ -84,10 +96,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_is_a_quiet_line() {
+        let over = Alert { reason: "1 pricing view in 1 h, fewer than 3".to_owned(), ..alert("Dana Ruiz") };
+        assert_eq!(
+            closed(&over),
+            "10:02:14        Dana Ruiz: pricing-surge is over: 1 pricing view in 1 h, fewer than 3\n\n"
+        );
+    }
+
+    #[test]
     fn names_cannot_steer_the_terminal() {
-        let text = block(&alert("\u{1b}[31mred\n\u{202e}evil"), None);
-        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
-        assert_eq!(text.lines().count(), 5, "{text:?}");
+        for (write, lines) in
+            [(|alert: &Alert| block(alert, None)) as fn(&Alert) -> String, closed].into_iter().zip([5, 2])
+        {
+            let text = write(&alert("\u{1b}[31mred\n\u{202e}evil"));
+            assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+            assert_eq!(text.lines().count(), lines, "{text:?}");
+        }
     }
 
     #[test]

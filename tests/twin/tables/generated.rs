@@ -13,22 +13,28 @@ fn fixed_runner() -> TestRunner {
     TestRunner::new_with_rng(Config { failure_persistence: None, ..Config::default() }, rng)
 }
 
-/// Goal: a green property means something. Method: count what 100 random cases decide; every
-/// decision and outcome must come up again and again.
+/// Goal: a green property means something. Method: count what 100 random cases decide and tell;
+/// every decision, outcome and kind of alert must come up again and again.
 #[test]
 fn random_cases_reach_every_decision() {
     let mut runner = fixed_runner();
     let mut reached: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..100 {
         let case = case().new_tree(&mut runner).unwrap().current();
-        let decisions = run(&Rules::from_text(&case.rules), &case.lead_key, &case.lines, "f").decisions;
-        for decision in &decisions {
+        let run = run(&Rules::from_text(&case.rules), &case.lead_key, &case.lines, "f");
+        for alert in &run.alerts {
+            *reached.entry(alert.kind.to_string()).or_default() += 1;
+        }
+        for decision in &run.decisions {
             let name = brief(decision);
             let last = name.split(' ').next_back().unwrap().to_string();
             *reached.entry(last).or_default() += 1;
         }
     }
     for name in [
+        "opened",
+        "updated",
+        "closed",
         "fire",
         "below_threshold",
         "same_episode",

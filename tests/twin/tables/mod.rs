@@ -7,6 +7,7 @@ mod evidence;
 mod fields;
 mod generated;
 mod intake;
+mod kinds;
 mod latches;
 mod score;
 

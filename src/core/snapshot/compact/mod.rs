@@ -37,6 +37,9 @@ const ID_BYTES: usize = 6;
 const LAST_ANNOUNCED: u8 = 4;
 const SPARED: u8 = 8;
 const SPARED_FROM: u8 = 32;
+/// Of an episode: it was updated in the minute of the lead's clock. From version 3 on; a bit is all that an `updated` costs,
+/// for of an earlier minute nobody has to know.
+const UPDATED: u8 = 16;
 
 /// Small numbers for small distances in either direction.
 fn zigzag(number: i64) -> u64 {

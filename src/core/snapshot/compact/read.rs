@@ -8,7 +8,7 @@ use super::super::super::spec::Tenths;
 use super::super::super::time::{Span, Timestamp};
 use super::super::read::shape_of;
 use super::super::{Broken, EPISODES, EVENTS, MARKS, NARROW, RINGS, SUMS, TRAITS};
-use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, SPARED_FROM, Scratch, unzigzag};
+use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, SPARED_FROM, Scratch, UPDATED, unzigzag};
 
 /// Replaces `lead` with what the bytes say; `known` are the labels of which they say only the number.
 pub(in crate::core) fn read(
@@ -172,6 +172,7 @@ fn read_episode(bytes: &mut Bytes<'_>, clock: Timestamp) -> Result<Episode, Brok
         last_announced: at(LAST_ANNOUNCED)?,
         spared_until: at(SPARED)?,
         spared_from: (flags & SPARED_FROM != 0).then(|| Ok(Tenths(unzigzag(bytes.number()?)))).transpose()?,
+        updated: (flags & UPDATED != 0).then(|| clock.minute()),
     })
 }
 

@@ -6,7 +6,7 @@ use super::super::super::spec::Tenths;
 use super::super::super::time::Timestamp;
 use super::super::write::shape_code;
 use super::super::{EPISODES, EVENTS, MARKS, RINGS, SUMS, TRAITS, sections};
-use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, SPARED_FROM, Scratch, zigzag};
+use super::{ID_BYTES, LAST_ANNOUNCED, SPARED, SPARED_FROM, Scratch, UPDATED, zigzag};
 
 /// Of a label that was not said yet.
 const UNSAID: u64 = u64::MAX;
@@ -129,7 +129,8 @@ fn write_episode(episode: &Episode, clock: Timestamp, out: &mut Vec<u8>) {
             | flag(episode.announced, 2)
             | flag(last.is_some(), LAST_ANNOUNCED)
             | flag(spared.is_some(), SPARED)
-            | flag(episode.spared_from.is_some(), SPARED_FROM),
+            | flag(episode.spared_from.is_some(), SPARED_FROM)
+            | flag(episode.is_updated_at(clock), UPDATED),
     );
     put_back(out, clock, episode.opened);
     put_back(out, clock, episode.time);
