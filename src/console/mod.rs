@@ -3,6 +3,7 @@
 //! What is shown is a [`View`], fed by plain calls from wherever events and alerts go past; what the health endpoints
 //! say comes from [`Sources`]. So the console knows nothing of Kafka, workers or sinks.
 
+mod card;
 mod exposition;
 mod guard;
 mod lead;

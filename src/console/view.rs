@@ -12,16 +12,16 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::broadcast;
 
+use super::card::Card;
 use super::lead::{Decided, LeadView, Summary};
 use super::told::{Counters, Delivery, SinkCounts};
 use crate::core::alert::{Alert, AlertKind};
-use crate::core::ids::AlertId;
 use crate::core::time::{Span, Timestamp};
 
 /// Cards that a page shows: an afternoon of a busy team; one has about 2 KiB.
 pub const MAX_CARDS: usize = 200;
 /// Deliveries that a page shows: the newest of all sinks; one has about 300 bytes.
-const MAX_DELIVERIES: usize = 100;
+pub(super) const MAX_DELIVERIES: usize = 100;
 /// Rows of the list of the hottest leads: more are not looked at.
 const MAX_HOT: usize = 50;
 /// Leads with a timeline, hot or not: what was seen before an alert is remembered for about this many; about 10 MiB.
@@ -56,37 +56,6 @@ pub struct View {
     state: Mutex<State>,
     news: broadcast::Sender<News>,
     seen_since_tick: AtomicU32,
-}
-
-/// An episode as pages show it: by the newest alert about it.
-#[derive(Debug)]
-struct Card {
-    /// Of that which opened it and of those since, newest last; at most [`MAX_DELIVERIES`], of more no delivery is known.
-    ids: VecDeque<AlertId>,
-    /// Whom it is about.
-    lead: Box<str>,
-    rule: Box<str>,
-    start: Timestamp,
-    json: Arc<RawValue>,
-}
-
-impl Card {
-    fn new(alert: &Alert, json: Arc<RawValue>) -> Self {
-        let (lead, rule) = (alert.lead.key.as_str().into(), alert.rule.as_str().into());
-        Self { ids: [alert.id].into(), lead, rule, start: alert.episode_start, json }
-    }
-
-    fn is_about(&self, alert: &Alert) -> bool {
-        *self.lead == *alert.lead.key && *self.rule == *alert.rule && self.start == alert.episode_start
-    }
-
-    fn change(&mut self, alert: &Alert, json: Arc<RawValue>) {
-        if self.ids.len() == MAX_DELIVERIES {
-            self.ids.pop_front();
-        }
-        self.ids.push_back(alert.id);
-        self.json = json;
-    }
 }
 
 #[derive(Debug, Default)]
@@ -185,7 +154,7 @@ impl View {
             .iter()
             .filter(|card| *card.lead == *lead)
             .flat_map(|card| &card.ids)
-            .map(AlertId::to_string)
+            .map(ToString::to_string)
             .collect();
         cards.retain(|card| *card.lead != *lead);
         deliveries.retain(|delivery| !gone.contains(&delivery.alert));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::core::ids::AlertId;
 
 fn alert(number: u128, lead: &str, score: f64, second: i64) -> Alert {
     let time = Timestamp::from_millis(1_793_606_400_000 + second * 1000);
@@ -58,6 +59,60 @@ fn cards_are_the_newest_and_a_repeat_shows_once() {
     assert_eq!(cards.len(), MAX_CARDS);
     let newest = format!("{:032x}", MAX_CARDS + 4);
     assert_eq!(cards[0]["alert"]["id"], newest, "newest first");
+}
+
+/// What becomes of an episode that began with `alert`.
+fn then(number: u128, kind: AlertKind, alert: &Alert, score: f64) -> Alert {
+    let mut next = Alert { id: AlertId(number), kind, reason: format!("reason {number}"), ..alert.clone() };
+    next.score.total = score;
+    next
+}
+
+#[test]
+fn an_episode_stays_one_card_whatever_becomes_of_it() {
+    let view = View::new();
+    let (first, other) = (alert(1, "u1", 65.0, 0), alert(2, "u2", 50.0, 1));
+    view.alert(&first, None);
+    view.alert(&other, None);
+    let (_, mut news) = view.snapshot(&json!({}));
+    let shown = |view: &View| -> Vec<String> {
+        let cards = snapshot(view)["cards"].as_array().expect("a list").clone();
+        cards.iter().map(|card| format!("{} {}", card["alert"]["kind"], card["alert"]["lead"]["key"])).collect()
+    };
+    let updated = then(3, AlertKind::Updated, &first, 95.0);
+    view.alert(&updated, None);
+    view.alert(&updated, None);
+    assert_eq!(shown(&view), [r#""opened" "u2""#, r#""updated" "u1""#], "in its place");
+    let lead = detail(&view, "u1");
+    assert_eq!((&lead["summary"]["score"], &lead["summary"]["alerts"]), (&json!(95.0), &json!(1)));
+    assert_eq!((&lead["summary"]["reason"], &lead["card"]["alert"]["kind"]), (&json!("reason 3"), &json!("updated")));
+
+    view.alert(&then(4, AlertKind::Closed, &first, 12.0), None);
+    assert_eq!(shown(&view), [r#""opened" "u2""#, r#""closed" "u1""#]);
+    let lead = detail(&view, "u1");
+    assert_eq!((&lead["summary"]["score"], &lead["summary"]["reason"]), (&json!(12.0), &json!("reason 3")));
+    let kinds: Vec<&Value> = lead["timeline"].as_array().expect("a list").iter().map(|entry| &entry["kind"]).collect();
+    assert_eq!(kinds, ["closed", "opened"], "an event that updates is in the timeline itself");
+
+    // Another episode of the same rule; and one whose card is not here any more.
+    view.alert(&then(5, AlertKind::Updated, &alert(9, "u1", 65.0, 7), 70.0), None);
+    assert_eq!(shown(&view).len(), 2);
+    let told = std::iter::from_fn(|| news.try_recv().ok()).count();
+    assert_eq!(told, 2, "pages are told of what changes a card, once");
+}
+
+#[test]
+fn deliveries_of_all_that_became_of_a_card_go_with_its_lead() {
+    let view = View::new();
+    let first = alert(0, "u1", 65.0, 0);
+    view.alert(&first, None);
+    for number in 1..=2 * MAX_DELIVERIES {
+        view.alert(&then(number as u128, AlertKind::Updated, &first, 70.0), None);
+        view.delivery(delivery(number, "crm", 1, "delivered"));
+    }
+    view.erase("u1");
+    let left = snapshot(&view);
+    assert_eq!((&left["cards"], &left["deliveries"]), (&json!([]), &json!([])));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The live page in a real Chromium.
 
 use hotlead::console::{Decided, Delivery, View};
+use hotlead::core::alert::{Alert, AlertKind};
+use hotlead::core::ids::AlertId;
 use hotlead::core::time::Timestamp;
 
 use crate::chromium::Browser;
@@ -61,6 +63,36 @@ fn the_page_waits_then_updates_by_itself_and_comes_back_after_a_restart() {
         1,
         "what the new process knows"
     );
+}
+
+/// Goal: what becomes of an episode is seen on its card, and disturbs nobody: no other card, no line for screen readers, and
+/// whoever is on the card stays there.
+#[test]
+fn a_card_changes_in_its_place_when_its_episode_goes_on_and_ends() {
+    let console = Console::start(0);
+    fill(&console.view);
+    let browser = open(&console, 1440, 900);
+    browser.wait_for_text(".message:nth-child(3)", "Dana Ruiz");
+    browser.run("document.querySelector('.message:nth-child(3) .open').focus()", &[]);
+    let announced = "return document.querySelectorAll('#announce p').length";
+    let before = browser.run(announced, &[]);
+    let opened = alert(1, "Dana Ruiz", 65.0);
+    for (number, kind, tier, reason) in [
+        (11, AlertKind::Updated, "HOT", "4 pricing views in 50 min"),
+        (12, AlertKind::Closed, "CLOSED", "1 pricing view in 1 h, fewer than 3"),
+    ] {
+        let next = Alert { id: AlertId(number), kind, reason: reason.to_owned(), ..opened.clone() };
+        console.view.alert(&next, None);
+        browser.wait_for_text(".message:nth-child(3) .reason", reason);
+        assert_eq!(browser.text(".message:nth-child(3) .tier").as_deref(), Some(tier));
+        assert_eq!(browser.run("return document.querySelectorAll('.message').length", &[]), 3);
+        assert_eq!(browser.run(announced, &[]), before, "nothing is read out");
+        assert_eq!(focused(&browser), "u1");
+    }
+    browser.run("document.querySelector('.message:nth-child(3) .open').click()", &[]);
+    browser.wait_for_text("#detail .latest h4", "over");
+    browser.wait_for_text("#detail .timeline", "Over: pricing-surge");
+    browser.screenshot("closed");
 }
 
 #[test]

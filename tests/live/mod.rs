@@ -44,6 +44,7 @@ fn alerts_arrive_exactly_once_and_a_restart_does_not_repeat_them() {
     assert_eq!(header(alert, "ce_subject"), value["lead"]["key"].as_str());
     let text = live.hooks.metrics.encode();
     assert!(text.contains("hotlead_alerts_total{rule=\"demo-requested\"} 40"), "{text}");
+    assert!(text.contains("hotlead_alert_records_total{rule=\"demo-requested\",kind=\"opened\"} 40"), "{text}");
     assert!(text.contains("hotlead_events_total{outcome=\"applied\"} 40"), "{text}");
     live.stop().expect("a clean end");
 

@@ -146,14 +146,20 @@ impl Live {
         thread.join().expect("no panic in the service")
     }
 
-    /// All committed alerts, when there are `count` of them.
+    /// All committed alerts that opened, when there are `count` of them.
     pub fn alerts(&self, count: usize) -> Vec<Record> {
-        at_least(&self.settings.topics.alerts, count)
+        self.of_kind("opened", count)
+    }
+
+    /// All committed alerts of a kind, when there are `count` of them.
+    pub fn of_kind(&self, kind: &str, count: usize) -> Vec<Record> {
+        let r#type = format!("hotlead.alert.{kind}.v1");
+        at_least(&self.settings.topics.alerts, count, |record| header(record, "ce_type") == Some(&r#type))
     }
 
     /// All committed dead letters, when there are `count` of them.
     pub fn dead_letters(&self, count: usize) -> Vec<Record> {
-        at_least(&self.settings.topics.dead_letter, count)
+        at_least(&self.settings.topics.dead_letter, count, |_| true)
     }
 }
 
@@ -163,9 +169,10 @@ impl Drop for Live {
     }
 }
 
-fn at_least(topic: &str, count: usize) -> Vec<Record> {
+fn at_least(topic: &str, count: usize, wanted: impl Fn(&Record) -> bool) -> Vec<Record> {
     wait_for(&format!("{count} records of {topic}"), DEADLINE, || {
-        let records = broker().consume_visible(topic);
+        let mut records = broker().consume_visible(topic);
+        records.retain(&wanted);
         (records.len() >= count).then_some(records)
     })
 }

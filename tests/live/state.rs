@@ -76,22 +76,27 @@ impl Site {
         broker().produce(&format!("{}.events", self.name), [Outgoing::new(lead, value)]);
     }
 
-    /// Waits for so many alerts and answers with rule and lead of each, sorted.
-    fn alerts(&self, count: usize) -> Vec<String> {
-        let records = wait_for(&format!("{count} alerts"), DEADLINE, || {
-            Some(broker().consume_visible(&self.topic("alerts"))).filter(|records| records.len() >= count)
-        });
+    /// Kind, rule and lead of each alert so far, sorted.
+    fn told(&self) -> Vec<String> {
+        let records = broker().consume_visible(&self.topic("alerts"));
         let said = records.iter().map(|record| {
             let alert: Value = serde_json::from_str(&record.value_text()).expect("an alert");
-            format!(
-                "{} {}",
-                alert["rule"].as_str().unwrap_or_default(),
-                alert["lead"]["key"].as_str().unwrap_or_default()
-            )
+            let text = |path: &str| alert.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            format!("{} {} {}", text("/kind"), text("/rule"), text("/lead/key"))
         });
         let mut said: Vec<_> = said.collect();
         said.sort();
         said
+    }
+
+    /// Waits for so many alerts that opened and answers with rule and lead of each, sorted.
+    fn alerts(&self, count: usize) -> Vec<String> {
+        wait_for(&format!("{count} alerts"), DEADLINE, || {
+            let told = self.told();
+            let opened: Vec<_> =
+                told.iter().filter_map(|told| told.strip_prefix("opened ")).map(str::to_owned).collect();
+            Some(opened).filter(|opened| opened.len() >= count)
+        })
     }
 
     fn changelog(&self) -> Changelog {
@@ -111,7 +116,8 @@ impl Site {
     }
 }
 
-/// Goal: `kill -9` at any moment forgets nothing: neither a count that is under way, nor an episode, nor a cooldown.
+/// Goal: `kill -9` at any moment forgets nothing: neither a count that is under way, nor an episode, nor a cooldown, nor
+/// what was told of this minute.
 #[test]
 fn a_killed_process_comes_back_with_counts_episodes_and_cooldowns() {
     let mut site = Site::new("kept");
@@ -138,6 +144,15 @@ fn a_killed_process_comes_back_with_counts_episodes_and_cooldowns() {
     // What comes after it in the same partition is there: so is what it did.
     site.demo("u2");
     assert_eq!(site.alerts(3), ["demo u1", "demo u2", "surge u1"], "the same episode, the same cooldown");
+    let told = ["closed demo u1", "opened demo u1", "opened demo u2", "opened surge u1", "updated surge u1"];
+    assert_eq!(site.told(), told, "what came before the last alert was committed with it");
+    kill(run);
+
+    let run = site.run();
+    site.view("u1");
+    site.demo("u3");
+    site.alerts(4);
+    assert_eq!(site.told().iter().filter(|told| told.starts_with("updated")).count(), 1, "one in this minute");
     kill(run);
 }
 
@@ -329,6 +344,9 @@ fn partitions_that_move_take_their_state_along() {
     let alerts = first.alerts(250);
     let leads: BTreeSet<_> = alerts.iter().map(|alert| alert.key.clone()).collect();
     assert_eq!((alerts.len(), alert_ids(&alerts).len(), leads.len()), (250, 250, 250), "one for each lead");
+    let closed = first.of_kind("closed", 200);
+    let over: BTreeSet<_> = closed.iter().map(|alert| alert.key.clone()).collect();
+    assert_eq!((closed.len(), over.len()), (200, 200), "the first request of each that asked again is over, once");
     first.stop().expect("a clean end");
 }
 

@@ -5,6 +5,7 @@ mod broker;
 mod dlq;
 mod fake_slack;
 mod fence;
+mod kinds;
 mod ledger;
 mod ops;
 mod outside;

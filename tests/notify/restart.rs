@@ -13,7 +13,7 @@ use super::receiver::{Receiver, SECRET};
 use crate::kafka::{Outgoing, broker, unique};
 use crate::supervise::{Supervised, wait_for};
 
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 const RULES: &str = "version: 1
 signals: { demo_request: { on: track, name: Demo Requested } }
@@ -26,6 +26,7 @@ pub struct Deployment {
     /// As they stand in the config file.
     sinks: String,
     http: String,
+    rules: &'static str,
 }
 
 impl Deployment {
@@ -38,7 +39,12 @@ impl Deployment {
     pub fn with(name: &str, partitions: i32, sinks: &str) -> Self {
         let name = unique(name);
         broker().create_topic(&format!("{name}.events"), partitions, &[]);
-        Self { name, sinks: sinks.to_owned(), http: "off".to_owned() }
+        Self { name, sinks: sinks.to_owned(), http: "off".to_owned(), rules: RULES }
+    }
+
+    /// Under these rules.
+    pub fn under(self, rules: &'static str) -> Self {
+        Self { rules, ..self }
     }
 
     /// With its page on this port.
@@ -71,7 +77,7 @@ impl Deployment {
                 fs::write(&path, text).expect("a writable folder");
                 path.display().to_string()
             };
-            write("rules.yaml", RULES);
+            write("rules.yaml", self.rules);
             write("secret", SECRET);
             let config = format!(
                 "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \

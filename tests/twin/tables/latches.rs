@@ -109,6 +109,10 @@ fn an_alert_bears_the_flags_in_force_in_file_order() {
                      "g": {"when": {"signal": "a"}, "for": "1s", "says": "g"}}"#,
     );
     let alerts = told(&r, &["e1 0s a", "e2 1s b", "e3 2s a", "e4 3s c", "e5 4s a"]).alerts;
-    let flags: Vec<Vec<String>> = alerts.into_iter().map(|alert| alert.flags).collect();
-    assert_eq!(flags, [vec!["g"], vec!["z", "g"], vec!["g"]]);
+    let flags: Vec<String> = alerts.iter().map(|alert| format!("{} {}", alert.kind, alert.flags.concat())).collect();
+    assert_eq!(
+        flags,
+        ["opened g", "closed z", "opened zg", "closed ", "opened g"],
+        "of what closes: as before the event"
+    );
 }
