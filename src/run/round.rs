@@ -24,8 +24,8 @@ pub(super) struct Round {
     times: Vec<Option<Timestamp>>,
     bytes: usize,
     first_alert: Option<Instant>,
-    /// How many of the records are for operators.
-    notices: usize,
+    /// How many of the records are for operators, or tell sinks of an erasure.
+    asides: usize,
     /// Records that were gone before they were read.
     lost: u64,
     forgotten: Forgotten,
@@ -59,8 +59,15 @@ impl Round {
     pub(super) fn offsets_lost(&mut self, record: Outgoing, count: u64) {
         self.bytes += record.size();
         self.records.push(record);
-        self.notices += 1;
+        self.asides += 1;
         self.lost += count;
+    }
+
+    /// A lead was erased: what sinks get to know of it.
+    pub(super) fn erasure(&mut self, record: Outgoing) {
+        self.bytes += record.size();
+        self.records.push(record);
+        self.asides += 1;
     }
 
     /// After each batch: alerts wait from now on.
@@ -75,7 +82,7 @@ impl Round {
     }
 
     pub(super) fn dead_letters(&self) -> usize {
-        self.records.len() - self.alerts.len() - self.notices
+        self.records.len() - self.alerts.len() - self.asides
     }
 
     pub(super) fn alerts(&self) -> usize {
@@ -111,7 +118,7 @@ impl Round {
         self.records.clear();
         self.bytes = 0;
         self.first_alert = None;
-        self.notices = 0;
+        self.asides = 0;
         self.lost = 0;
         self.forgotten = Forgotten::default();
         (self.alerts.drain(..), self.times.drain(..))
@@ -213,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_operators_get_to_know_is_no_dead_letter() {
+    fn what_operators_and_sinks_get_to_know_is_no_dead_letter() {
         let mut round = Round::default();
         round.dead_letter(record());
         round.offsets_lost(Outgoing { target: Target::Ops, ..record() }, 5);
@@ -221,6 +228,7 @@ mod tests {
         round.clear();
         assert_eq!((round.records().len(), round.dead_letters(), round.lost()), (0, 0, 0));
         round.offsets_lost(Outgoing { target: Target::Ops, ..record() }, 5);
+        round.erasure(Outgoing { target: Target::Ledgers, ..record() });
         assert!(!round.is_empty() && round.dead_letters() == 0);
     }
 }

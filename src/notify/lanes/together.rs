@@ -33,7 +33,7 @@ impl<R> Lanes<R> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    fn item(&self, head: Place) -> Option<&Item<R>> {
+    pub(super) fn item(&self, head: Place) -> Option<&Item<R>> {
         self.partitions.get(&head.0).filter(|own| !own.revoking)?.items.get(&head.1)
     }
 

@@ -72,6 +72,17 @@ pub fn minimal(face: &Face<'_>) -> Value {
     message(fallback(face), None)
 }
 
+/// What takes the place of a card or a reply of a lead that was erased.
+pub fn redacted() -> Value {
+    let what = "Erased on request";
+    let more = "What this message said of a person was deleted. There is nothing left to do here.";
+    let blocks = vec![
+        json!({ "type": "section", "text": plain(what, HEADER) }),
+        json!({ "type": "context", "elements": [plain(more, CONTEXT)] }),
+    ];
+    message(what.to_owned(), Some(blocks))
+}
+
 pub(super) fn message(text: String, blocks: Option<Vec<Value>>) -> Value {
     let mut message = json!({ "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false });
     if let Some(blocks) = blocks {

@@ -163,8 +163,11 @@ impl Board {
             self.wakes(Some(at));
             return None;
         }
-        if now - digest.at > STILL_TRUE {
-            // What it says of their age holds no more; some may be too old by now.
+        let is_to_be_told = |(ticket, offsets): &(Ticket, Vec<Offset>)| {
+            offsets.iter().all(|offset| lanes.is_to_be_told((ticket.partition, *offset)))
+        };
+        if now - digest.at > STILL_TRUE || !digest.members.iter().all(is_to_be_told) {
+            // What it says of their age holds no more, and some may be too old by now; or a lead of it was erased.
             self.dissolve(lanes);
             self.wakes(Some(now));
             return None;
