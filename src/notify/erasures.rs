@@ -39,11 +39,6 @@ impl Erasures {
         erasures.iter().any(|erasure| erasure.covers(event.as_deref(), time))
     }
 
-    /// Whether any lead of this partition was erased.
-    pub fn any(&self, partition: Partition) -> bool {
-        self.leads.contains_key(&partition)
-    }
-
     /// Forgets these partitions: somebody else goes on with them.
     pub fn forget(&mut self, partitions: &[Partition]) {
         self.leads.retain(|partition, _| !partitions.contains(partition));
@@ -69,7 +64,7 @@ mod tests {
     #[test]
     fn each_owner_speaks_for_its_own_events_and_the_latest_word_counts() {
         let mut erasures = Erasures::default();
-        assert!(!erasures.any(P) && !erasures.cover(P, b"u1", &record("e/0@1"), at(0)));
+        assert!(!erasures.cover(P, b"u1", &record("e/0@1"), at(0)));
         for (partition, next) in [(0, 5), (0, 9), (1, 2)] {
             let by = Erasure::by_owner(b"u1", at(100), ("e", Partition(partition)), Offset(next));
             erasures.add(P, by);
@@ -88,7 +83,7 @@ mod tests {
         }
         assert!(!erasures.cover(Partition(4), b"u1", &record("e/0@1"), at(0)), "of another partition");
         erasures.forget(&[P]);
-        assert!(!erasures.any(P));
+        assert!(!erasures.cover(P, b"u1", &record("e/0@1"), at(0)));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use super::broker::committed_by;
 use super::fake_slack::{CHANNEL, FakeSlack};
+use super::receiver::SECRET;
 use crate::kafka::{Outgoing, broker, unique};
 use crate::python;
 use crate::supervise::{Supervised, free_port, wait_for};
@@ -22,8 +23,8 @@ use crate::supervise::{Supervised, free_port, wait_for};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const RULES: &str = "version: 1
-signals: { demo_request: { on: track, name: Demo Requested } }
-rules: [ { id: demo-requested, when: { signal: demo_request } } ]
+signals: { demo_request: { on: track, name: Demo Requested }, pricing_view: { on: page } }
+rules: [ { id: demo-requested, when: { signal: demo_request } }, { id: pricing-view, when: { signal: pricing_view } } ]
 ";
 
 /// What stands below `slack:` of a sink.
@@ -36,16 +37,21 @@ fn slack_keys(slack: &FakeSlack, more: &str) -> String {
 }
 
 /// A deployment with one bot, `sdr`, and one partition.
-struct Deployment {
+pub struct Deployment {
     name: String,
-    slack: FakeSlack,
-    process: Supervised,
+    pub slack: FakeSlack,
+    pub process: Supervised,
     /// Of `/readyz`.
     port: u16,
 }
 
 impl Deployment {
     fn new(name: &str) -> Self {
+        Self::with(name, "")
+    }
+
+    /// With more sinks, as they stand in the config file.
+    pub fn with(name: &str, more: &str) -> Self {
         let (name, slack, brokers) = (unique(name), FakeSlack::start(), broker().bootstrap());
         broker().create_topic(&format!("{name}.events"), 1, &[]);
         let (keys, port) = (slack_keys(&slack, ", timeout: 60s"), free_port());
@@ -53,11 +59,12 @@ impl Deployment {
             let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("a writable folder");
             write("rules.yaml", RULES);
             write("token", "xoxb-good\n");
+            write("secret", SECRET);
             let config = format!(
                 "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
                  heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: a\nstart: earliest\n\
                  topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
-                 http: {{ listen: '127.0.0.1:{port}' }}\nsinks:\n  - {{ id: sdr, start: earliest, slack: {{ {keys} }} }}\n"
+                 http: {{ listen: '127.0.0.1:{port}' }}\nsinks:\n  - {{ id: sdr, start: earliest, slack: {{ {keys} }} }}\n{more}"
             );
             write("hotlead.yaml", &config);
             [env!("CARGO_BIN_EXE_hotlead"), "run", "--config", "hotlead.yaml"].map(str::to_owned).to_vec()
@@ -65,7 +72,7 @@ impl Deployment {
         Self { name, slack, process, port }
     }
 
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         let before = self.process.log().matches("parked=").count();
         self.process.start();
         wait_for("its partition", DEADLINE, || (self.process.log().matches("parked=").count() > before).then_some(()));
@@ -83,7 +90,7 @@ impl Deployment {
         (status, answer.rsplit("\r\n\r\n").next().unwrap_or_default().to_owned())
     }
 
-    fn topic(&self, name: &str) -> String {
+    pub fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.name)
     }
 
@@ -99,7 +106,7 @@ impl Deployment {
     }
 
     /// What the ledger says became of each alert.
-    fn outcomes(&self) -> BTreeMap<u128, Outcome> {
+    pub fn outcomes(&self) -> BTreeMap<u128, Outcome> {
         let mut outcomes = BTreeMap::new();
         for record in broker().consume_visible(&self.topic("hotlead.delivery.sdr")) {
             let key = String::from_utf8(record.key.expect("a key")).expect("text");

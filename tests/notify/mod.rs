@@ -3,6 +3,7 @@
 mod bot;
 mod broker;
 mod dlq;
+mod erasure;
 mod fake_slack;
 mod fence;
 mod ledger;
