@@ -305,18 +305,12 @@ impl Worker {
         let Attempted { judged, after_event, about } = done;
         observer.attempted(sink, judged.result);
         let (detail, status) = (self.around.redactor.redact(&judged.detail), judged.status);
+        let place = (ticket.partition, ticket.offset);
+        let since = self.lanes.tried(place).map_or(now, |(_, since, _)| since);
         let finished = self.lanes.finish(now, ticket, judged, fastrand::f64());
-        let then = match finished {
-            Finished::Ended(Ending::Delivered) => Some(Then::Delivered),
-            Finished::Ended(Ending::GivenUp(reason)) => Some(Then::GivenUp(reason)),
-            Finished::Retry(at) => Some(Then::Again(at)),
-            Finished::Shut(_) => Some(Then::Shut),
-            // What a sink passes over was not tried.
-            Finished::Ended(_) | Finished::Stale => None,
-        };
-        if let Some(then) = then {
-            let (place, About { alert, rule, lead }) = ((ticket.partition, ticket.offset), &about);
-            observer.tried(sink, &Tried { place, alert, rule, lead, number, status, detail: &detail, then });
+        if let Some(then) = Then::after(finished) {
+            let About { alert, rule, lead } = &about;
+            observer.tried(sink, &Tried { place, alert, since, rule, lead, number, status, detail: &detail, then });
         }
         match finished {
             Finished::Ended(Ending::Delivered) => observer.accepted(sink, after_event.unwrap_or_default()),

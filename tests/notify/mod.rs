@@ -9,6 +9,7 @@ mod fence;
 mod ledger;
 mod ops;
 mod outside;
+mod privacy;
 mod receiver;
 mod restart;
 mod routes;

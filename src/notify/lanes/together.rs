@@ -63,6 +63,11 @@ impl<R> Lanes<R> {
         self.item(head).is_some_and(|item| item.tries.refusals > 0)
     }
 
+    /// An alert's record, its Kafka timestamp, and how many attempts were made at it.
+    pub fn tried(&self, place: Place) -> Option<(&R, Timestamp, u32)> {
+        self.item(place).map(|item| (&*item.record, item.time, item.tries.attempts))
+    }
+
     /// Gives the head up if it is too old, as long as the sink is not shut.
     pub fn give_up_old(&mut self, now: Timestamp, head: Place) -> bool {
         let is_old = self.ready_item(head).is_some_and(|item| now - item.time >= self.policy.max_age);

@@ -8,6 +8,7 @@ mod orphans;
 mod posting;
 mod redacting;
 mod sorting;
+mod trying;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,7 +18,9 @@ use serde_json::Value;
 use self::digests::Digest;
 pub use self::ending::Outcome;
 use self::orphans::Orphan;
+pub(super) use self::posting::reply;
 use self::redacting::Redacting;
+pub use self::trying::Trial;
 use super::api::Method;
 use super::card::Face;
 use super::fold::{Folding, Plan, Step};
@@ -167,6 +170,7 @@ pub struct Board {
     token: u64,
     /// Newest alerts of cards that people see now.
     told: Vec<Alert>,
+    trials: Vec<Trial>,
     /// Late alerts come together until then.
     gather_until: Option<Timestamp>,
     next_digest: Timestamp,
@@ -194,6 +198,7 @@ impl Board {
             last_id: 0,
             token: 0,
             told: Vec::new(),
+            trials: Vec::new(),
             gather_until: None,
             next_digest: Timestamp::from_millis(i64::MIN),
             digest_attempts: 0,
@@ -336,12 +341,12 @@ fn note_key(lead: &[u8]) -> Vec<u8> {
 }
 
 /// The newest alert that a card shows.
-fn shown_alert(card: &Card) -> Option<Alert> {
+pub(super) fn shown_alert(card: &Card) -> Option<Alert> {
     serde_json::from_slice(&card.shown.as_ref()?.alert.0).ok()
 }
 
 /// What a card shows of its newest alert.
-fn face<'a>(card: &'a Card, alert: &'a Alert, link: Option<&LinkTemplate>) -> Face<'a> {
+pub(super) fn face<'a>(card: &'a Card, alert: &'a Alert, link: Option<&LinkTemplate>) -> Face<'a> {
     let link = link.and_then(|link| link.fill(&serde_json::to_value(alert).ok()?));
     let rules = card.fired.iter().map(|fired| (fired.rule.as_str(), fired.open)).collect();
     Face { alert, rules, closed: card.closed, link }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::card::{message, plain, who};
 use super::fold::Seen;
-use super::text::{clean, cut, cut_escaped, escape};
+use super::text::{clean, cut, cut_escaped, escape, isolated};
 use crate::core::time::{Span, Timestamp};
 
 /// Lines of one section, and characters of one line: ten of them stay below Slack's 3,000 of a section.
@@ -79,7 +79,7 @@ fn line(seen: &Seen) -> String {
     let mut line = who(lead);
     let company = clean(lead.company.as_deref().unwrap_or_default());
     if !company.is_empty() {
-        line.push_str(&format!(" - {}", cut(&company, 40)));
+        line.push_str(&format!(" - {}", isolated(&cut(&company, 40))));
     }
     line.push_str(&format!(" | {}: {}", cut(&clean(&seen.alert.rule), 64), clean(&seen.alert.reason)));
     cut(&line, LINE)

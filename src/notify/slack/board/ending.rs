@@ -56,7 +56,9 @@ impl Board {
         // What was frozen together does not come back together.
         let freeze = freeze.map(|length| Span::from_millis(length.as_millis() + (chance * 1_000.0) as i64));
         pace.ended(now, pass, failed, freeze);
+        let about = self.about(lanes, &call);
         let finished = self.follow(now, lanes, call, outcome, chance);
+        self.note_try(about, lanes, finished, outcome);
         self.erase_later(now, lanes);
         // An answer to a token that was exchanged meanwhile says nothing about the new one.
         if matches!(finished, Some(Finished::Shut(_))) && token != self.token {

@@ -208,7 +208,7 @@ pub(super) fn digest_metadata(id: &str) -> Value {
 }
 
 /// Names each rule that was not told yet, and its reason.
-fn reply(card: &Card, is_minimal: bool) -> Value {
+pub fn reply(card: &Card, is_minimal: bool) -> Value {
     let untold = card.fired.iter().filter_map(|fired| Some((&fired.rule, fired.untold.as_ref()?)));
     let mut lines: Vec<_> = untold.map(|(rule, reason)| format!("{}: {}", clean(rule), clean(reason))).collect();
     let left = lines.len().saturating_sub(TOLD);
