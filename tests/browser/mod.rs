@@ -224,10 +224,14 @@ fn every_card_looks_as_in_slack_whatever_the_lead_is_called() {
         lefts.as_array().expect("a list").iter().map(|left| left.as_f64().expect("a number")).collect();
     assert!(lefts[0] < lefts[1] && lefts[1] < lefts[2] && lefts[2] < lefts[3], "{lefts:?}");
 
+    let turned = "return [...document.querySelectorAll('article *')].filter((e) => getComputedStyle(e).direction !== 'ltr').length";
+    assert_eq!(browser.run(turned, &[]), 0, "no line is turned around");
     let fits = "return document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll('article *')].every((e) => e.getBoundingClientRect().right <= innerWidth)";
     for (width, name) in [(1400, "cards"), (400, "cards-phone")] {
         browser.resize(width, 1000);
         assert_eq!(browser.run(fits, &[]), true, "{width} pixels wide");
+        browser.run("scrollTo(0, 0)", &[]);
+        browser.screenshot(name);
         for kind in ["fresh", "updated", "reply", "closed", "late", "storm", "test", "redacted"] {
             browser.run("document.getElementById(arguments[0]).scrollIntoView()", &[kind.into()]);
             browser.screenshot(&format!("{name}-{kind}"));

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::broker::committed_by;
 use super::fake_slack::{CHANNEL, FakeSlack};
+use super::ops::get;
 use super::receiver::SECRET;
 use crate::kafka::{Outgoing, broker, unique};
 use crate::python;
@@ -80,14 +79,13 @@ impl Deployment {
 
     /// The status and the text of `/readyz`.
     fn ready(&self) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        let host = format!("127.0.0.1:{}", self.port);
-        let request = format!("GET /readyz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, answer.rsplit("\r\n\r\n").next().unwrap_or_default().to_owned())
+        get(self.port, "/readyz").expect("it listens")
+    }
+
+    /// What the page shows.
+    fn page(&self) -> Value {
+        let (_, json) = get(self.port, "/api/state").expect("it listens");
+        serde_json::from_str(&json).expect("JSON")
     }
 
     pub fn topic(&self, name: &str) -> String {
@@ -228,6 +226,21 @@ fn a_revoked_token_waits_for_the_new_one_in_its_file() {
     let blocked = wait_for("blocked", DEADLINE, || Some(status()).filter(|status| status["standing"] == "blocked"));
     assert_eq!((&blocked["dead_lettered"], &blocked["detail"]), (&json!(0), &json!("chat.postMessage: invalid_auth")));
     assert_eq!(slack.count("auth.test"), 0, "the same token once a minute at the most");
+    let page = deployment.page();
+    let sink = &page["sinks"]["sdr"];
+    let trouble = "blocked: its credential is refused";
+    assert_eq!(
+        (&sink["trouble"], &sink["shut"], &sink["waiting"]),
+        (&json!(trouble), &json!(true), &json!(5)),
+        "{page}"
+    );
+    let held = &page["deliveries"][0];
+    assert_eq!(
+        (&held["sink"], &held["state"], &held["attempts"]),
+        (&json!("sdr"), &json!("held"), &json!(1)),
+        "{page}"
+    );
+    assert_eq!(held["detail"], "chat.postMessage: invalid_auth");
     let (status, why) = deployment.ready();
     assert!(status == 503 && why.contains("the credential of sink sdr is refused"), "{status} {why}");
     fs::write(deployment.process.folder().join("token"), "xoxb-new\n").expect("a writable file");
@@ -235,6 +248,15 @@ fn a_revoked_token_waits_for_the_new_one_in_its_file() {
     assert_eq!(deployment.ready().0, 200);
     let cards: Vec<_> = (1..=5).map(|number| slack.messages(&format!("Lead{number}x"), false).len()).collect();
     assert_eq!((cards, slack.count("auth.test")), (vec![1; 5], 1));
+    let page = wait_for("all on the page", DEADLINE, || {
+        let page = deployment.page();
+        let waiting = page["sinks"]["sdr"]["waiting"] == 0;
+        waiting.then_some(page)
+    });
+    let deliveries = page["deliveries"].as_array().expect("a list");
+    let states: Vec<_> = deliveries.iter().map(|delivery| delivery["state"].as_str().expect("text")).collect();
+    assert_eq!((states, &page["sinks"]["sdr"]["trouble"]), (vec!["delivered"; 5], &Value::Null), "{page}");
+    assert!(deliveries.iter().all(|delivery| delivery["since"].as_str() < delivery["time"].as_str()), "{page}");
     assert!(!deployment.process.log().contains("xoxb-"), "no token in the log");
     slack.assert_kept();
 }

@@ -106,7 +106,7 @@ fn relocated(settings: &Settings, leave_strays: bool) -> Result<String, Stopped>
     let mut stock = Stock::written(settings, state)?;
     let unread: u64 = standing(&probe, &topics.events, feedback)?.into_iter().map(Standing::unread).sum();
     let erased = erased(settings, &probe, counts)?;
-    tell_sinks(settings, &erased)?;
+    tell_sinks(settings, &probe, &erased)?;
     let erased: Vec<(String, Partition)> = erased.into_iter().filter(|at| stock.leads.remove(at).is_some()).collect();
     let places = stock.leads.keys().map(|(lead, at)| (lead.as_str(), *at));
     let plan = Plan::new(places, [feedback, state], events);
@@ -229,13 +229,14 @@ fn erased(settings: &Settings, probe: &Probe, counts: Counts) -> Result<BTreeSet
 }
 
 /// Tells the sinks of erasures that no owner of the events will hear of.
-fn tell_sinks(settings: &Settings, erased: &BTreeSet<(String, Partition)>) -> Result<(), Stopped> {
+fn tell_sinks(settings: &Settings, probe: &Probe, erased: &BTreeSet<(String, Partition)>) -> Result<(), Stopped> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
     let leads: BTreeSet<&str> = erased.iter().map(|(lead, _)| lead.as_str()).collect();
-    for sink in &settings.sinks {
-        for lead in &leads {
-            ledger::erase(&settings.kafka, &settings.topics.ledger(&sink.id), lead, now)?;
+    for topic in settings.sinks.iter().map(|sink| settings.topics.ledger(&sink.id)).filter(|_| !leads.is_empty()) {
+        // A sink that never ran knows nothing of anybody.
+        if probe.partitions(&topic, Right::Write, ASK)?.is_some() {
+            leads.iter().try_for_each(|lead| ledger::erase(&settings.kafka, &topic, lead, now))?;
         }
     }
     Ok(())

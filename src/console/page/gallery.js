@@ -46,7 +46,7 @@ function control(inside) {
 
 const text = (object) => (object.type === "mrkdwn" ? mrkdwn(object.text) : [object.text]);
 
-/** Each line finds its own direction, as in Slack. */
+/** Its first letter says which way it runs, as in Slack. */
 function lines(tag, object) {
   return el(tag, { dir: "auto" }, ...text(object));
 }

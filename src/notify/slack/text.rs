@@ -28,9 +28,10 @@ fn is_invisible(c: char) -> bool {
         | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Text that is written from right to left, kept from turning around what stands before and after it. Any other stays as it is.
+/// Text that is written from right to left, kept from turning around what stands before and after it: isolated, and behind a mark
+/// that the line itself runs from left to right, for a reader that goes by a line's first letter. Any other stays as it is.
 pub fn isolated(text: &str) -> String {
-    if text.chars().any(is_right_to_left) { format!("\u{2068}{text}\u{2069}") } else { text.to_owned() }
+    if text.chars().any(is_right_to_left) { format!("\u{200e}\u{2068}{text}\u{2069}") } else { text.to_owned() }
 }
 
 /// Letters of scripts that are written from right to left.
@@ -104,7 +105,7 @@ mod tests {
             assert_eq!(isolated(text), text);
         }
         for text in ["דנה", "دانا", "Dana דנה"] {
-            assert_eq!(isolated(text), format!("\u{2068}{text}\u{2069}"));
+            assert_eq!(isolated(text), format!("\u{200e}\u{2068}{text}\u{2069}"));
         }
     }
 

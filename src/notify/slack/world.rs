@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::api::{Method, judge};
-use super::board::{Board, Order, Outcome, Request, Terms};
+use super::board::{Board, Order, Outcome, Request, Terms, Trial};
 use super::fold::Folding;
 use super::pace::Pace;
 use super::reconcile::{Match, find, oldest};
@@ -171,6 +171,7 @@ impl World {
             paused: false,
             writing: None,
             most: 0,
+            trials: vec![],
             heard: self.ledger.len(),
             erasures: Erasures::default(),
         };
@@ -293,6 +294,8 @@ pub struct Owner {
     paused: bool,
     writing: Option<(i64, Batch<Incoming>)>,
     pub most: usize,
+    /// Attempts that have ended.
+    pub trials: Vec<Trial>,
     /// Records of the ledger that it has read.
     heard: usize,
     erasures: Erasures,
@@ -384,6 +387,7 @@ impl Owner {
         for (_, id, outcome) in landed {
             self.board.end(at(world.now), &mut self.lanes, &mut self.pace, id, &outcome, 0.5);
         }
+        self.trials.extend(self.board.take_trials());
         if self.writing.as_ref().is_some_and(|(done, _)| *done <= world.now) {
             let written = self.writing.take();
             written.iter().for_each(|(_, batch)| world.write(batch));
