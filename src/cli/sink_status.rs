@@ -43,6 +43,8 @@ struct Status {
     suppressed: u64,
     expired: u64,
     dead_lettered: u64,
+    /// Cards in Slack that have yet to lose what they say of an erased lead.
+    redacting: u64,
 }
 
 /// Prints what the ledgers of one or all sinks say, and answers with the exit code.
@@ -172,6 +174,7 @@ impl Status {
             suppressed: 0,
             expired: 0,
             dead_lettered: 0,
+            redacting: 0,
         };
         // Each owner writes it to its partitions: the newest word counts.
         let mut state: Option<SinkState> = None;
@@ -183,7 +186,8 @@ impl Status {
                 Entry::Ended(ended) => *status.number(ended.outcome) += 1,
                 Entry::Sink(new) if state.as_ref().is_none_or(|known| known.since <= new.since) => state = Some(new),
                 Entry::Sink(_) => {}
-                Entry::Card(_) | Entry::Digest(_) => {}
+                Entry::Card(_) | Entry::Digest(_) | Entry::Erase(_) => {}
+                Entry::Redact(_) => status.redacting += 1,
                 Entry::Unblock { time } => unblocked = unblocked.max(Some(time)),
             }
         }
@@ -237,6 +241,7 @@ fn words(status: &Status) -> String {
         ("superseded", status.superseded),
         ("suppressed", status.suppressed),
         ("expired", status.expired),
+        ("to be redacted", status.redacting),
     ];
     for (name, number) in others.iter().filter(|(_, number)| *number > 0) {
         let _ = write!(text, "  {name} {number}");

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use self::stock::Stock;
 use super::{exit, files, say};
-use crate::config::settings::{Settings, Topics};
+use crate::config::settings::{Settings, Sink, Target, Topics};
 use crate::core::ids::Partition;
 use crate::core::plain::plain;
 use crate::core::stored::Stored;
@@ -58,14 +58,41 @@ fn erased(settings: &Settings, lead: &str, known: &[Partition]) -> String {
         [_, ..] => format!("{lead:?} is being erased by whoever owns {}\n", places.join(" and ")),
         [] => format!("{lead:?} has no stored state; every owner of {events} was told to forget it\n"),
     };
+    text.push_str(&told(&settings.sinks));
     let _ = writeln!(
         text,
         "what hotlead cannot remove: alerts about this lead on {alerts} until they expire (7 days unless the topic says \
-         otherwise), those that wait in a sink's ledger or were given up ({dead_letter}, 30 days), this wish with the \
-         lead's key ({feedback}, 30 days), older state on {state} until the brokers compact it, its events on {events}, \
-         and messages already sent to Slack and webhooks"
+         otherwise), those that were given up ({dead_letter}, 30 days), this wish with the lead's key ({feedback}, 30 days), \
+         older records of it on {state} and on the sinks' ledgers until the brokers compact them, and its events on {events}"
     );
     let _ = writeln!(text, "an event of this lead that comes later starts its state anew");
+    text
+}
+
+/// What becomes of what sinks have told of a lead.
+fn told(sinks: &[Sink]) -> String {
+    let ids = |wanted: fn(&Target) -> bool| {
+        let ids = sinks.iter().filter(|sink| wanted(&sink.target)).map(|sink| sink.id.as_str());
+        ids.collect::<Vec<_>>().join(", ")
+    };
+    let all = ids(|_| true);
+    let bots = ids(|target| matches!(target, Target::Bot(_)));
+    let others = ids(|target| !matches!(target, Target::Bot(_)));
+    let mut text = String::new();
+    if !all.is_empty() {
+        let _ = writeln!(text, "alerts that wait in {all} are dropped as soon as that is done");
+    }
+    if !bots.is_empty() {
+        let _ = writeln!(
+            text,
+            "cards and replies that {bots} posted are edited to \"Erased on request\" (`hotlead sink status` says whether some \
+             are still to be redacted); digests that name the lead are not, nor messages whose place its ledger has lost: delete \
+             those in Slack"
+        );
+    }
+    if !others.is_empty() {
+        let _ = writeln!(text, "what {others} has sent cannot be changed from here: delete it where it went");
+    }
     text
 }
 

@@ -1,10 +1,11 @@
 //! The records of a sink's ledger: what became of each alert, what waits to be tried again, and the state of the sink.
 //!
 //! The topic is compacted. An alert's key is its id, or `@` and its offset where it has none; `sink` is the state of the
-//! sink; what operators ask for begins with `ask/`; a Slack bot's cards begin with `card/`, its digests with `digest/`. A
-//! value is JSON with its version; none is a tombstone.
+//! sink; what is asked of it begins with `ask/`; a Slack bot's cards begin with `card/`, its digests with `digest/`, what it
+//! has to redact with `redact/`. A value is JSON with its version; none is a tombstone.
 
 mod card;
+mod erasure;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +13,10 @@ use crate::core::ids::Offset;
 use crate::core::time::Timestamp;
 
 pub use card::{Card, Digest, Fired, Intent, Place, Shown};
+pub use erasure::{Erasure, Redaction, is_erasure, lead_hash};
 
 /// Of the records that are written; all up to this one can be read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The key of the sink's own state.
 pub const SINK: &[u8] = b"sink";
@@ -53,6 +55,10 @@ pub enum Entry {
     Card(Card),
     /// A digest that was about to be posted; a tombstone follows when that is over.
     Digest(Digest),
+    /// A lead was erased.
+    Erase(Erasure),
+    /// Messages that have yet to lose what they say of an erased lead.
+    Redact(Redaction),
 }
 
 /// A dead letter that is to be delivered again.
@@ -368,6 +374,6 @@ mod tests {
         assert_eq!(read(None), Ok(None));
         assert_eq!(read(Some(b"{}")), Err(LedgerFault::Foreign));
         assert_eq!(read(Some(br#"{"v":1,"state":"unknown"}"#)), Err(LedgerFault::Foreign));
-        assert_eq!(read(Some(br#"{"v":3,"state":"unknown"}"#)), Err(LedgerFault::Newer(3)));
+        assert_eq!(read(Some(br#"{"v":4,"state":"unknown"}"#)), Err(LedgerFault::Newer(4)));
     }
 }

@@ -32,6 +32,8 @@ pub struct Sources {
     pub readiness: Box<dyn Fn() -> Result<(), String> + Send + Sync>,
     /// The metrics in Prometheus' text form.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
+    /// What cards look like in Slack, as JSON: a page of its own shows them, if there are any.
+    pub cards: Option<String>,
 }
 
 /// What a page is told about the program.
@@ -40,6 +42,7 @@ pub(super) struct About<'a> {
     group: &'a str,
     is_demo: bool,
     waiting_for: &'a str,
+    has_cards: bool,
     version: &'static str,
 }
 
@@ -127,6 +130,7 @@ impl Sources {
             group: &self.group,
             is_demo: self.is_demo,
             waiting_for: &self.waiting_for,
+            has_cards: self.cards.is_some(),
             version: env!("CARGO_PKG_VERSION"),
         }
     }
@@ -152,11 +156,15 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(|| asset(HTML, include_str!("page/index.html"))))
         .route("/app.js", get(|| asset(SCRIPT, include_str!("page/app.js"))))
         .route("/cards.js", get(|| asset(SCRIPT, include_str!("page/cards.js"))))
+        .route("/cards", get(|| asset(HTML, include_str!("page/gallery.html"))))
+        .route("/gallery.js", get(|| asset(SCRIPT, include_str!("page/gallery.js"))))
+        .route("/gallery.css", get(|| asset(STYLE, include_str!("page/gallery.css"))))
         .route("/style.css", get(|| asset(STYLE, include_str!("page/style.css"))))
         .route("/icon.svg", get(|| asset(ICON, include_str!("page/icon.svg"))))
         .route("/api/events", get(stream::events))
         .route("/api/state", get(state))
         .route("/api/lead", get(lead))
+        .route("/api/cards", get(cards))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readiness))
         .route("/metrics", get(metrics))
@@ -182,6 +190,13 @@ async fn lead(State(shared): State<Arc<Shared>>, Query(wanted): Query<Wanted>) -
     match shared.view.lead(&wanted.key) {
         Some(json) => ([(header::CONTENT_TYPE, JSON)], json).into_response(),
         None => (StatusCode::NOT_FOUND, "this lead is not remembered here\n").into_response(),
+    }
+}
+
+async fn cards(State(shared): State<Arc<Shared>>) -> Response {
+    match &shared.sources.cards {
+        Some(json) => ([(header::CONTENT_TYPE, JSON)], json.clone()).into_response(),
+        None => (StatusCode::NOT_FOUND, "only `hotlead demo` shows sample cards\n").into_response(),
     }
 }
 

@@ -22,15 +22,21 @@ pub struct Counters {
 pub struct SinkCounts {
     /// Sent.
     pub sent: u64,
-    /// Failed and to be tried again, now.
-    pub retrying: u64,
+    /// In memory: being sent, or waiting for their turn or their next attempt.
+    pub waiting: u64,
+    /// Waiting in the ledger for an attempt that is further off.
+    pub parked: u64,
     /// Given up.
     pub given_up: u64,
     /// What an operator should know of this sink now, if anything.
     pub trouble: Option<String>,
+    /// Nothing is sent until somebody mends it: the trouble says what.
+    pub shut: bool,
+    /// It failed too often: nothing is sent for a while.
+    pub breaker_open: bool,
 }
 
-/// One alert on its way to one sink, as of its newest attempt.
+/// One alert on its way to one sink, as of its newest attempt; of a Slack bot a lead's card by its newest alert, or a digest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// The alert's id.
@@ -41,6 +47,8 @@ pub struct Delivery {
     pub rule: String,
     /// Whom it is about: a name, an e-mail address, or a key.
     pub lead: String,
+    /// When the alert was published.
+    pub since: Timestamp,
     /// When it was tried.
     pub time: Timestamp,
     /// How often it was tried so far.

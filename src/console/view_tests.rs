@@ -186,6 +186,7 @@ fn delivery(alert: usize, sink: &str, attempts: u32, state: &'static str) -> Del
         sink: sink.to_owned(),
         rule: "pricing-surge".to_owned(),
         lead: "Dana Ruiz".to_owned(),
+        since: Timestamp::from_millis(0),
         time: at(i64::from(attempts)),
         attempts,
         state,

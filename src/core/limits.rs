@@ -160,5 +160,13 @@ pub const MAX_TRACKED: usize = 2_000;
 /// Cards of a Slack bot that are remembered: at 2 KiB each 20 MiB. A lead whose card was forgotten gets a new one.
 pub const MAX_CARDS: usize = 10_000;
 
+/// Messages of one lead beside its card that a Slack bot remembers, so that an erasure finds them: a year of monthly cards,
+/// each with a few replies; at 50 bytes each 2.5 KB in a card's record.
+pub const MAX_TOLD: usize = 50;
+
+/// Erased leads of one partition that a sink remembers: at 200 bytes each 2 MB. Those that were erased first are forgotten
+/// first, and by then their alerts have long left the topic.
+pub const MAX_ERASED: usize = 10_000;
+
 /// Alerts of one digest: they are in memory twice while it is written, at 5 KiB each 10 MiB.
 pub const MAX_DIGEST: usize = 2_000;

@@ -324,12 +324,15 @@ pub fn consume(consumer: BaseConsumer<Assignments>, commands: &blocking::Receive
                 say(&error, "pausing failed");
             }
         }
-        let Asked { unblock, redrives } = context.replay().asked();
+        let Asked { unblock, redrives, erasures } = context.replay().asked();
         if unblock {
             context.tell(Event::Unblock);
         }
         for (partition, kept) in redrives {
             context.tell(Event::Redrive(partition, kept));
+        }
+        for (partition, erasure) in erasures {
+            context.tell(Event::Erased(partition, erasure));
         }
     }
     match consumer.assignment() {

@@ -39,7 +39,21 @@ impl Incoming {
         head.is_ok_and(|head| head.kind != AlertKind::Opened)
     }
 
-    /// The same for people.
+    /// The event that led to the alert, `topic/partition@offset`.
+    pub fn event(&self) -> Option<String> {
+        #[derive(serde::Deserialize)]
+        struct Head {
+            trigger: Trigger,
+        }
+        #[derive(serde::Deserialize)]
+        struct Trigger {
+            source: String,
+        }
+        let head = serde_json::from_slice::<Head>(self.value.as_deref().unwrap_or_default());
+        head.ok().map(|head| head.trigger.source)
+    }
+
+    /// Its id for people.
     pub fn alert_id(&self) -> String {
         String::from_utf8_lossy(self.id().unwrap_or(b"-")).into_owned()
     }

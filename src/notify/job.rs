@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::gate::Pass;
 use super::verdict::Reason;
-use crate::codec::ledger::{Card, Digest, Outcome, Standing, Tries};
+use crate::codec::ledger::{Card, Digest, Erasure, Outcome, Redaction, Standing, Tries};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -210,6 +210,10 @@ pub struct Takeover<R> {
     pub cards: Vec<(Vec<u8>, Card)>,
     /// Digests of which nobody knows whether they were posted.
     pub digests: Vec<Digest>,
+    /// Leads that were erased.
+    pub erasures: Vec<Erasure>,
+    /// Messages that have yet to lose what they say of one.
+    pub redactions: Vec<Redaction>,
 }
 
 impl<R> Takeover<R> {
@@ -226,6 +230,8 @@ impl<R> Takeover<R> {
             said_shut: false,
             cards: vec![],
             digests: vec![],
+            erasures: vec![],
+            redactions: vec![],
         }
     }
 }

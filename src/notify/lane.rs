@@ -43,6 +43,8 @@ pub(super) struct Item<R> {
     pub(super) time: Timestamp,
     pub(super) state: State,
     pub(super) held: Held,
+    /// Nobody is to be told of it any more.
+    pub(super) suppressed: bool,
     /// Whether it takes one of the places for attempts.
     pub(super) has_place: bool,
     /// All pauses between its attempts so far.
@@ -157,6 +159,7 @@ impl<R> Lane<R> {
             time,
             state: State::Queued,
             held: Held::Offset,
+            suppressed: false,
             has_place: false,
             paused: Span::ZERO,
             next_at: time,

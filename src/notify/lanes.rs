@@ -3,6 +3,7 @@
 
 mod ownership;
 mod recording;
+mod suppressing;
 mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -109,7 +110,8 @@ impl<R> Lanes<R> {
         let own = self.partitions.get_mut(&place.0);
         if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
             item.state = State::Ready;
-            self.ready.push_back(place);
+            // What ends without an attempt need not wait for those that wait for one.
+            if item.suppressed { self.ready.push_front(place) } else { self.ready.push_back(place) }
         }
     }
 
@@ -158,7 +160,7 @@ impl<R> Lanes<R> {
                 self.ready.pop_front();
                 continue;
             };
-            if (self.idle)(&item.record) {
+            if item.suppressed || (self.idle)(&item.record) {
                 item.state = State::Ending;
                 self.ready.pop_front();
                 self.pending.insert(place, Fate::Ended(Ending::Suppressed));
@@ -231,12 +233,15 @@ impl<R> Lanes<R> {
             Verdict::Delivered => Ok(Span::ZERO),
         };
         match pause {
+            // Nothing of an erased lead goes to the dead letters any more.
             Err(reason) => {
                 item.state = State::Ending;
-                self.end(place, Ending::GivenUp(reason))
+                let ending = if item.suppressed { Ending::Suppressed } else { Ending::GivenUp(reason) };
+                self.end(place, ending)
             }
             Ok(pause) => {
                 self.wait(now, place, pause);
+                self.hurry(place);
                 Finished::Retry(now + pause)
             }
         }
@@ -349,6 +354,9 @@ fn give_place<R>(taken: &mut usize, item: &mut Item<R>) {
     *taken -= usize::from(std::mem::take(&mut item.has_place));
 }
 
+#[cfg(test)]
+#[path = "lanes_erasures.rs"]
+mod erasures;
 #[cfg(test)]
 #[path = "lanes_redrives.rs"]
 mod redrives;

@@ -259,7 +259,7 @@ impl Ledger {
         match &mut entry {
             Entry::Parked(parked) => parked.tries.detail = self.with.redactor.redact(&parked.tries.detail),
             Entry::Ended(ended) => ended.tries.detail = self.with.redactor.redact(&ended.tries.detail),
-            Entry::Sink(_) | Entry::Unblock { .. } | Entry::Redrive(_) | Entry::Card(_) | Entry::Digest(_) => {}
+            _ => {}
         }
         let partition = write.ticket.partition;
         if write.tries.redrives > 0 {

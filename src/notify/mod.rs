@@ -7,6 +7,7 @@ mod cloudevent;
 mod consumer;
 mod dead_letter;
 pub mod destination;
+mod erasures;
 mod fence;
 mod gate;
 mod guard;

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use super::books::Counts;
-use super::job::{Change, Ending, Place};
+use super::job::{Change, Ending, Finished, Place};
 use super::verdict::{AttemptResult, Reason};
 use crate::core::ids::Partition;
 use crate::core::time::Timestamp;
 
-/// An attempt that ended, and what it was about.
+/// An attempt that ended, and what it was about: an alert, a lead's card by its newest one, or a digest.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried<'a> {
     /// The alert's place on its topic.
     pub place: Place,
     /// Its id, or `-`.
     pub alert: &'a str,
+    /// The Kafka timestamp of its record: its age counts from here.
+    pub since: Timestamp,
     /// The rule that fired; empty if the record is no alert.
     pub rule: &'a str,
     /// The lead's name, e-mail address or key: only for the page.
@@ -40,6 +42,19 @@ pub enum Then {
     GivenUp(Reason),
     /// It waits until the sink is open again.
     Shut,
+}
+
+impl Then {
+    /// What is to be said of an attempt's end; nothing of what was not tried, or is somebody else's by now.
+    pub fn after(finished: Finished) -> Option<Self> {
+        match finished {
+            Finished::Ended(Ending::Delivered) => Some(Self::Delivered),
+            Finished::Ended(Ending::GivenUp(reason)) => Some(Self::GivenUp(reason)),
+            Finished::Retry(at) => Some(Self::Again(at)),
+            Finished::Shut(_) => Some(Self::Shut),
+            Finished::Ended(_) | Finished::Stale => None,
+        }
+    }
 }
 
 /// Told of everything that happens to deliveries. Called from several threads; must be quick.

@@ -1,4 +1,4 @@
-//! Reads a partition of the ledger when it is taken over, and from then on what operators ask for in it.
+//! Reads a partition of the ledger when it is taken over, and from then on what is asked for in it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use rdkafka::{Message, Offset as Position, TopicPartitionList};
 use super::dead_letter::Incoming;
 use super::job::{Epoch, Kept, Takeover};
 use super::kafka::client_config;
-use crate::codec::ledger::{self, Ended, Entry, Parked, Redrive, Standing, Tries};
+use crate::codec::ledger::{self, Ended, Entry, Erasure, Parked, Redrive, Standing, Tries};
 use crate::config::settings::Kafka;
 use crate::core::ids::{NextOffset, Offset, Partition};
 use crate::telemetry::access::{Denied, Resource, Right};
@@ -37,15 +37,19 @@ pub struct Replay {
     asked: Cell<bool>,
     /// Dead letters that are to be delivered again.
     redrives: RefCell<Vec<(Partition, Kept<Incoming>)>>,
+    /// Leads that were erased.
+    erasures: RefCell<Vec<(Partition, Erasure)>>,
 }
 
-/// What operators asked for since the last look.
+/// What was asked for since the last look.
 #[derive(Debug)]
 pub struct Asked {
     /// The sink is to be opened again.
     pub unblock: bool,
     /// Dead letters are to be delivered again, in the order in which that was asked for.
     pub redrives: Vec<(Partition, Kept<Incoming>)>,
+    /// Leads were erased.
+    pub erasures: Vec<(Partition, Erasure)>,
 }
 
 /// A ledger cannot be read now, or not by this version.
@@ -127,6 +131,8 @@ impl Page {
                 }
                 Entry::Card(_) => {}
                 Entry::Digest(digest) => takeover.digests.push(digest),
+                Entry::Erase(erasure) => takeover.erasures.push(erasure),
+                Entry::Redact(redaction) => takeover.redactions.push(redaction),
                 Entry::Parked(parked) => takeover.parked.push(kept(parked)),
                 Entry::Ended(ended) => takeover.settled.push(Offset(ended.offset)),
                 Entry::Sink(state) => {
@@ -194,6 +200,7 @@ impl Replay {
             topic,
             asked: Cell::new(false),
             redrives: RefCell::default(),
+            erasures: RefCell::default(),
         })
     }
 
@@ -276,13 +283,13 @@ impl Replay {
         let _ = self.reader.incremental_unassign(&list);
     }
 
-    /// What operators asked for since the last call.
+    /// What was asked for since the last call.
     pub fn asked(&self) -> Asked {
         // Our own records come this way too; what waits is a few of them.
         while let Some(polled) = self.reader.poll(Duration::ZERO) {
             polled.iter().for_each(|message| self.note(message, &BTreeMap::new()));
         }
-        Asked { unblock: self.asked.take(), redrives: self.redrives.take() }
+        Asked { unblock: self.asked.take(), redrives: self.redrives.take(), erasures: self.erasures.take() }
     }
 
     /// Looks for a wish that is newer than what was read at the takeover.
@@ -298,6 +305,11 @@ impl Replay {
             && let Ok(Some(Entry::Redrive(wish))) = ledger::read(message.payload())
         {
             self.redrives.borrow_mut().push((partition, wished(wish)));
+        } else if ledger::is_erasure(key)
+            && let Ok(Some(Entry::Erase(erasure))) = ledger::read(message.payload())
+            && !erasure.heard
+        {
+            self.erasures.borrow_mut().push((partition, erasure));
         }
     }
 }

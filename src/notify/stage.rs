@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use super::books::Counts;
 use super::dead_letter::Incoming;
+use super::erasures::Erasures;
 use super::gate::Gate;
 use super::job::{Attempt, Batch, Ending, Epoch, Fate, Policy};
 use super::lanes::Lanes;
 use super::ledger::entry;
 use super::replay::{Page, wished};
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use crate::codec::ledger::{self, Entry, Redrive, SinkState, Standing};
+use crate::codec::ledger::{self, Entry, Erasure, Redrive, SinkState, Standing};
 use crate::core::backoff::Schedule;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
@@ -74,6 +75,7 @@ pub struct Owner {
     writing: Option<(i64, Batch<Incoming>)>,
     /// Records of the ledger that it has read.
     heard: usize,
+    erasures: Erasures,
     pub most_in_memory: usize,
 }
 
@@ -100,9 +102,11 @@ impl Stage {
             page.take(key, ledger::read(value.as_deref()).expect("a record of ours"));
         }
         let mut lanes = Lanes::new(policy());
-        lanes.assign(page.takeover(P0, self.epoch, ENDPOINT));
+        let mut takeover = page.takeover(P0, self.epoch, ENDPOINT);
+        let erasures = std::mem::take(&mut takeover.erasures);
+        lanes.assign(takeover);
         let position = self.committed;
-        Owner {
+        let mut owner = Owner {
             epoch: self.epoch,
             lanes,
             gate: Gate::open(),
@@ -111,8 +115,24 @@ impl Stage {
             paused: false,
             writing: None,
             heard: self.ledger.len(),
+            erasures: Erasures::default(),
             most_in_memory: 0,
-        }
+        };
+        erasures.into_iter().for_each(|erasure| owner.erase(erasure));
+        owner
+    }
+
+    /// A lead is erased; what was published of it is of before.
+    pub fn erases(&mut self, lead: &str) {
+        let erasure = Erasure::by_owner(lead.as_bytes(), at(self.now), ("events", P0), Offset(0));
+        self.ledger.push((erasure.key(), Some(ledger::write(&Entry::Erase(erasure)))));
+    }
+
+    /// Whether the compacted ledger has this text in a value.
+    pub fn keeps(&self, text: &str) -> bool {
+        let newest: BTreeMap<_, _> = self.ledger.iter().map(|(key, value)| (key, value)).collect();
+        let values = newest.into_values().flatten();
+        values.into_iter().any(|value| String::from_utf8_lossy(value).contains(text))
     }
 
     /// What the ledger says of an alert in the end.
@@ -229,8 +249,18 @@ impl Owner {
         self.air.is_empty() && self.writing.is_none()
     }
 
+    fn erase(&mut self, erasure: Erasure) {
+        self.erasures.add(P0, erasure);
+        self.lanes.suppress_all(P0, |lead, record, time| self.erasures.cover(P0, lead, record, time));
+    }
+
     fn read(&mut self, stage: &Stage) {
         for (key, value) in &stage.ledger[self.heard..] {
+            if ledger::is_erasure(key)
+                && let Some(Entry::Erase(erasure)) = ledger::read(value.as_deref()).expect("a record of ours")
+            {
+                self.erase(erasure);
+            }
             if ledger::redriven_key(key).is_some()
                 && let Some(Entry::Redrive(wish)) = ledger::read(value.as_deref()).expect("a record of ours")
             {
@@ -245,7 +275,12 @@ impl Owner {
                 break;
             }
             let record = stage.record(self.position);
-            self.lanes.admit((P0, Offset(self.position)), lead.as_bytes(), at(*published), record);
+            let (place, lead, time) = ((P0, Offset(self.position)), lead.as_bytes(), at(*published));
+            let is_erased = self.erasures.cover(P0, lead, &record, time);
+            self.lanes.admit(place, lead, time, record);
+            if is_erased {
+                self.lanes.suppress(place);
+            }
             self.position += 1;
             for (_, paused) in self.lanes.take_pauses() {
                 self.paused = paused;

@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod bot;
+mod ownership;
 
 use std::collections::HashMap;
 use std::sync::mpsc as blocking;
@@ -19,6 +20,7 @@ use super::breaker::Standing as Breaker;
 use super::clock::Clock;
 use super::dead_letter::Incoming;
 use super::destination::{Destination, wall_clock};
+use super::erasures::Erasures;
 use super::gate::{Gate, Pass};
 use super::job::{Attempt, Batch, Change, Ending, Finished, Kept, Takeover, Ticket};
 use super::lanes::Lanes;
@@ -28,7 +30,7 @@ use super::route::Routes;
 use super::slack::api::Method;
 use super::slack::board::Outcome;
 use super::verdict::{AttemptResult, Judged, Reason, Verdict};
-use crate::codec::ledger::Standing;
+use crate::codec::ledger::{Erasure, Standing};
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
 
@@ -54,6 +56,8 @@ pub enum Event {
     Alive,
     /// An operator wants a dead letter of this partition delivered again.
     Redrive(Partition, Kept<Incoming>),
+    /// A lead was erased that may have alerts in this partition.
+    Erased(Partition, Erasure),
 }
 
 /// What the consumer thread is told.
@@ -117,6 +121,7 @@ pub struct Worker {
     running: HashMap<Id, Task>,
     /// Of a Slack bot.
     bot: Option<Bot>,
+    erasures: Erasures,
     draining: Vec<Draining>,
     clock: Clock,
     stood: Standing,
@@ -140,6 +145,7 @@ impl Worker {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             bot: None,
+            erasures: Erasures::default(),
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
             stood: Standing::Open,
@@ -191,7 +197,11 @@ impl Worker {
             Event::Record(partition, offset, time, record) => {
                 let key = record.key.clone().unwrap_or_default();
                 let time = time.unwrap_or_else(|| self.clock.now());
+                let is_erased = self.erasures.cover(partition, &key, &record, time);
                 self.lanes.admit((partition, offset), &key, time, record);
+                if is_erased {
+                    self.lanes.suppress((partition, offset));
+                }
             }
             Event::Expired(alerts) => observer.expired(sink, alerts),
             Event::Revoking(partitions, answer) => {
@@ -206,26 +216,17 @@ impl Worker {
             }
             Event::Alive => observer.alive(sink),
             Event::Redrive(partition, kept) => {
-                let (alert, redrives) = (kept.record.alert_id(), kept.tries.redrives);
+                let (alert, redrives, place) = (kept.record.alert_id(), kept.tries.redrives, (partition, kept.offset));
+                let is_erased = self.erasures.cover(partition, &kept.key, &kept.record, kept.time);
                 if self.lanes.redrive(partition, kept) {
                     tracing::info!(sink, alert, redrives, "a dead letter is delivered again");
+                    if is_erased {
+                        self.lanes.suppress(place);
+                    }
                 }
             }
+            Event::Erased(partition, erasure) => self.erase(partition, erasure),
         }
-    }
-
-    fn assign(&mut self, mut takeover: Takeover<Incoming>) {
-        if let Some(bot) = &mut self.bot {
-            let (cards, digests) = (std::mem::take(&mut takeover.cards), std::mem::take(&mut takeover.digests));
-            bot.board.assign(self.clock.now(), takeover.partition, cards, digests);
-        }
-        self.lanes.assign(takeover);
-    }
-
-    fn forget(&mut self, partitions: &[Partition]) {
-        self.lanes.forget_all(partitions);
-        self.bot.iter_mut().for_each(|bot| bot.board.forget(partitions));
-        self.around.observer.left(&self.around.sink, partitions, self.lanes.is_spare());
     }
 
     fn start_attempts(&mut self) {
@@ -304,18 +305,12 @@ impl Worker {
         let Attempted { judged, after_event, about } = done;
         observer.attempted(sink, judged.result);
         let (detail, status) = (self.around.redactor.redact(&judged.detail), judged.status);
+        let place = (ticket.partition, ticket.offset);
+        let since = self.lanes.tried(place).map_or(now, |(_, since, _)| since);
         let finished = self.lanes.finish(now, ticket, judged, fastrand::f64());
-        let then = match finished {
-            Finished::Ended(Ending::Delivered) => Some(Then::Delivered),
-            Finished::Ended(Ending::GivenUp(reason)) => Some(Then::GivenUp(reason)),
-            Finished::Retry(at) => Some(Then::Again(at)),
-            Finished::Shut(_) => Some(Then::Shut),
-            // What a sink passes over was not tried.
-            Finished::Ended(_) | Finished::Stale => None,
-        };
-        if let Some(then) = then {
-            let (place, About { alert, rule, lead }) = ((ticket.partition, ticket.offset), &about);
-            observer.tried(sink, &Tried { place, alert, rule, lead, number, status, detail: &detail, then });
+        if let Some(then) = Then::after(finished) {
+            let About { alert, rule, lead } = &about;
+            observer.tried(sink, &Tried { place, alert, since, rule, lead, number, status, detail: &detail, then });
         }
         match finished {
             Finished::Ended(Ending::Delivered) => observer.accepted(sink, after_event.unwrap_or_default()),

@@ -120,7 +120,11 @@ impl Observer for Deliveries {
     fn attempted(&self, sink: &str, result: AttemptResult) {
         self.hooks.metrics.delivery_attempt(sink, result.name());
         let trouble = (result != AttemptResult::Ok).then(|| result.name().replace('_', " "));
-        self.count(sink, |counts| counts.trouble = trouble);
+        self.count(sink, |counts| {
+            if !counts.shut {
+                counts.trouble = trouble;
+            }
+        });
     }
 
     fn accepted(&self, sink: &str, after_event: Duration) {
@@ -159,6 +163,8 @@ impl Observer for Deliveries {
         let (taken, back) = (counts.consumed - before.consumed, counts.handed_back - before.handed_back);
         self.hooks.metrics.deliveries_taken(sink, taken, back);
         self.hooks.metrics.set_undelivered(sink, counts.in_flight, counts.parked);
+        drop(sinks);
+        self.count(sink, |shown| (shown.waiting, shown.parked) = (counts.in_flight as u64, counts.parked as u64));
     }
 
     fn stands(&self, sink: &str, change: &Change) {
@@ -169,7 +175,7 @@ impl Observer for Deliveries {
             Standing::Blocked => Some("blocked: its credential is refused".to_owned()),
             Standing::Disabled => Some("disabled: its endpoint is gone".to_owned()),
         };
-        self.count(sink, |counts| counts.trouble = trouble);
+        self.count(sink, |counts| (counts.shut, counts.trouble) = (trouble.is_some(), trouble));
         self.watch(sink, |watchman, now| watchman.stands(now, *standing, *since, detail));
     }
 
@@ -183,6 +189,7 @@ impl Observer for Deliveries {
     }
 
     fn breaker(&self, sink: &str, is_open: bool) {
+        self.count(sink, |counts| counts.breaker_open = is_open);
         self.watch(sink, |watchman, now| watchman.breaker(now, is_open));
     }
 
@@ -215,6 +222,7 @@ fn delivery(sink: &str, tried: &Tried<'_>) -> Delivery {
         sink: sink.to_owned(),
         rule: tried.rule.to_owned(),
         lead: tried.lead.to_owned(),
+        since: tried.since,
         time: now(),
         attempts: tried.number,
         state,

@@ -1,5 +1,6 @@
 //! Outputs to records.
 
+use crate::codec::ledger::{self, Entry, Erasure};
 use crate::codec::ops::Notice;
 use crate::codec::{self, DeadLetter};
 use crate::core::alert::Alert;
@@ -22,6 +23,12 @@ pub(super) fn alert(alert: &Alert, group: &str) -> Outgoing {
 pub(super) fn notice(notice: &Notice, group: &str) -> Outgoing {
     let (key, value) = notice.record(group);
     Outgoing { target: Target::Ops, key: Some(key), value: Some(value), headers: Vec::new() }
+}
+
+/// What every sink has to know of an erased lead.
+pub(super) fn erasure(erasure: &Erasure) -> Outgoing {
+    let value = ledger::write(&Entry::Erase(erasure.clone()));
+    Outgoing { target: Target::Ledgers, key: Some(erasure.key()), value: Some(value), headers: Vec::new() }
 }
 
 /// A record that could not be read: as it came, with the reason. A value larger than `max_value` bytes is left out.

@@ -25,8 +25,8 @@ pub(super) struct Round {
     bytes: usize,
     /// Since when one that opened waits.
     first_alert: Option<Instant>,
-    /// How many of the records are for operators.
-    notices: usize,
+    /// How many of the records are for operators, or tell sinks of an erasure.
+    asides: usize,
     /// Records that were gone before they were read.
     lost: u64,
     forgotten: Forgotten,
@@ -62,8 +62,15 @@ impl Round {
     pub(super) fn offsets_lost(&mut self, record: Outgoing, count: u64) {
         self.bytes += record.size();
         self.records.push(record);
-        self.notices += 1;
+        self.asides += 1;
         self.lost += count;
+    }
+
+    /// A lead was erased: what sinks get to know of it.
+    pub(super) fn erasure(&mut self, record: Outgoing) {
+        self.bytes += record.size();
+        self.records.push(record);
+        self.asides += 1;
     }
 
     /// After each batch: alerts that opened wait from now on.
@@ -78,7 +85,7 @@ impl Round {
     }
 
     pub(super) fn dead_letters(&self) -> usize {
-        self.records.len() - self.alerts.len() - self.notices
+        self.records.len() - self.alerts.len() - self.asides
     }
 
     pub(super) fn alerts(&self) -> usize {
@@ -114,7 +121,7 @@ impl Round {
         self.records.clear();
         self.bytes = 0;
         self.first_alert = None;
-        self.notices = 0;
+        self.asides = 0;
         self.lost = 0;
         self.forgotten = Forgotten::default();
         (self.alerts.drain(..), self.times.drain(..))
@@ -243,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_operators_get_to_know_is_no_dead_letter() {
+    fn what_operators_and_sinks_get_to_know_is_no_dead_letter() {
         let mut round = Round::default();
         round.dead_letter(record());
         round.offsets_lost(Outgoing { target: Target::Ops, ..record() }, 5);
@@ -251,6 +258,7 @@ mod tests {
         round.clear();
         assert_eq!((round.records().len(), round.dead_letters(), round.lost()), (0, 0, 0));
         round.offsets_lost(Outgoing { target: Target::Ops, ..record() }, 5);
+        round.erasure(Outgoing { target: Target::Ledgers, ..record() });
         assert!(!round.is_empty() && round.dead_letters() == 0);
     }
 }

@@ -73,6 +73,7 @@ async fn serve(listen: SocketAddr, view: Arc<View>, settings: &Settings, hooks: 
         waiting_for: format!("events on {} at {}", settings.topics.events, settings.kafka.brokers.join(", ")),
         readiness: Box::new(move || readiness.is_ready()),
         metrics: Box::new(move || metrics.encode()),
+        cards: None,
     };
     tokio::spawn(show(Arc::clone(&view), hooks.clone()));
     tokio::spawn(async move {

@@ -14,7 +14,8 @@ use super::lane::{Kept, Lanes};
 use super::restore::{self, Done, Restore};
 use super::round::{Forgotten, Pace, Round};
 use super::{Mode, RunError, Shared, encode, now_ms};
-use crate::codec::{self, feedback::Feedback};
+use crate::codec::feedback::{self, Feedback};
+use crate::codec::ledger::Erasure;
 use crate::config::settings::Settings;
 use crate::core::engine::Engine;
 use crate::core::ids::{Offset, Origin, Partition};
@@ -50,7 +51,8 @@ fn open_outbox(number: usize, shared: &Shared) -> Result<Outbox, PublishError> {
     };
     let stop = shared.hooks.stop.clone();
     let give_up = move || stop.is_overdue();
-    Outbox::open(&settings.kafka, &settings.topics, &delivery, shared.log.clone(), give_up)
+    let ledgers = settings.sinks.iter().map(|sink| settings.topics.ledger(&sink.id)).collect();
+    Outbox::open(&settings.kafka, &settings.topics, ledgers, &delivery, shared.log.clone(), give_up)
 }
 
 struct Worker {
@@ -214,11 +216,21 @@ impl Worker {
         let Some(feedback) = &self.feedback else { return };
         while let Some(Said { partition, offset, value }) = feedback.next() {
             let Some(lane) = self.lanes.get_mut(partition) else { continue };
-            match codec::feedback::read(value.as_deref()) {
+            match feedback::read(value.as_deref()) {
                 Ok(Feedback::Redriven { .. }) => {}
                 Ok(Feedback::Erase { lead }) => {
                     if self.detector.erase(&lead, lane) {
                         Erased { partition, lead: &lead }.tell();
+                    }
+                    if !self.shared.settings.sinks.is_empty() {
+                        let place = (self.shared.settings.topics.events.as_str(), partition);
+                        let now = Timestamp::from_millis(now_ms());
+                        self.round.erasure(encode::erasure(&Erasure::by_owner(
+                            lead.as_bytes(),
+                            now,
+                            place,
+                            lane.next(),
+                        )));
                     }
                 }
                 Err(fault) => {

@@ -142,11 +142,13 @@ pub struct Outbox {
     dead_letters: String,
     ops: String,
     state: String,
+    ledgers: Vec<String>,
     give_up: Box<dyn Fn() -> bool + Send>,
 }
 
 impl Outbox {
-    /// A producer; a transactional one blocks until it has ended what a former process of the same id left open.
+    /// A producer; a transactional one blocks until it has ended what a former process of the same id left open. `ledgers`
+    /// are the topics of [`Target::Ledgers`].
     /// `give_up` says whether to stop waiting for brokers that do not answer.
     ///
     /// # Errors
@@ -154,6 +156,7 @@ impl Outbox {
     pub fn open(
         kafka: &Kafka,
         topics: &Topics,
+        ledgers: Vec<String>,
         delivery: &Delivery,
         log: BrokerLog,
         give_up: impl Fn() -> bool + Send + 'static,
@@ -190,6 +193,7 @@ impl Outbox {
             dead_letters: topics.dead_letter.clone(),
             ops: topics.ops.clone(),
             state: topics.state.clone(),
+            ledgers,
             give_up: Box::new(give_up),
         };
         if outbox.holds_offsets() {
@@ -259,6 +263,10 @@ impl Outbox {
                 Target::Alerts => &self.alerts,
                 Target::DeadLetters => &self.dead_letters,
                 Target::Ops => &self.ops,
+                Target::Ledgers => {
+                    self.enqueue_everywhere(record)?;
+                    continue;
+                }
             };
             self.enqueue(|| {
                 let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
@@ -279,6 +287,26 @@ impl Outbox {
                 base.payload = entry.value;
                 base
             })?;
+        }
+        Ok(())
+    }
+
+    /// Hands a record to the producer for each partition of each ledger: alerts of before the topics grew lie elsewhere than
+    /// newer ones.
+    fn enqueue_everywhere(&self, record: &Outgoing) -> Result<(), PublishError> {
+        for topic in &self.ledgers {
+            let metadata = self.producer.client().fetch_metadata(Some(topic), CALL);
+            let metadata = metadata.map_err(|error| PublishError::Aborted(format!("{topic}: {error}")))?;
+            // A ledger that is not there holds nothing.
+            let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            for partition in partitions.map(|partition| partition.id()) {
+                self.enqueue(|| {
+                    let mut base: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
+                    base.key = record.key.as_deref();
+                    base.payload = record.value.as_deref();
+                    base
+                })?;
+            }
         }
         Ok(())
     }

@@ -9,9 +9,11 @@ pub enum Target {
     DeadLetters,
     /// The ops topic.
     Ops,
+    /// Each partition of each sink's ledger.
+    Ledgers,
 }
 
-/// A record to be published; the partition follows from the key, by Java's hash.
+/// A record to be published; the partition follows from the key, by Java's hash, unless it goes to all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
     /// Where to.

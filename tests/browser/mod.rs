@@ -1,6 +1,6 @@
 //! The live page in a real Chromium.
 
-use hotlead::console::{Decided, Delivery, View};
+use hotlead::console::{Decided, Delivery, SinkCounts, View};
 use hotlead::core::alert::{Alert, AlertKind};
 use hotlead::core::ids::AlertId;
 use hotlead::core::time::Timestamp;
@@ -130,6 +130,7 @@ fn tried(number: u32, sink: &str, attempts: u32, state: &'static str, detail: &s
         sink: sink.into(),
         rule: "pricing-surge".into(),
         lead: if number == 3 { HOSTILE.into() } else { "Dana Ruiz".into() },
+        since: Timestamp::from_millis(1_795_341_732_320),
         time: Timestamp::from_millis(1_795_341_734_120),
         attempts,
         state,
@@ -153,13 +154,26 @@ fn deliveries_say_what_went_where_how_often_it_was_tried_and_why_not() {
     browser.wait_for_text("#delivery-rows tr:first-child", "no answer in 15 s");
     let row = |n: usize| browser.text(&format!("#delivery-rows tr:nth-child({n})")).expect("a row");
     for (n, words) in [
-        (1, &["crm", "Dana Ruiz", "pricing-surge", "tried again at", "3"][..]),
+        (1, &["crm", "Dana Ruiz", "pricing-surge", "tried again at", "ago", "3"][..]),
         (2, &["crm", "onerror", "given up", "12", "status 503"]),
-        (3, &["sdr-channel", "Dana Ruiz", "delivered", "1"]),
+        (3, &["sdr-channel", "Dana Ruiz", "delivered", "after 1.8 s", "1"]),
     ] {
         assert!(words.iter().all(|word| row(n).contains(word)), "{n}: {}", row(n));
     }
     browser.wait_for_text("#deliveries-hint", "2 of the newest 3 have not arrived");
+    let trouble = Some("blocked: its credential is refused".to_owned());
+    console
+        .view
+        .deliveries("sdr-channel", SinkCounts { sent: 1, waiting: 12, trouble, shut: true, ..SinkCounts::default() });
+    console.view.deliveries("crm", SinkCounts { waiting: 1, parked: 3, breaker_open: true, ..SinkCounts::default() });
+    console.view.deliveries("quiet", SinkCounts { sent: 5, ..SinkCounts::default() });
+    browser.wait_for_text("#sink-states", "sdr-channel blocked: its credential is refused · 12 waiting");
+    let states = browser.text("#sink-states").expect("a list");
+    assert!(
+        states.contains("crm paused: it fails too often, one message asks again · 1 waiting · 3 parked"),
+        "{states}"
+    );
+    assert!(!states.contains("quiet"), "nothing is to be said of it: {states}");
     assert_ne!(browser.title(), "owned", "names are text");
     assert_eq!(browser.run("return document.querySelector('#alerts').checkVisibility()", &[]), true, "beside the rest");
     browser.screenshot("deliveries");
@@ -196,4 +210,63 @@ fn a_phone_has_one_column_with_tabs_and_nothing_to_scroll_sideways() {
     browser.screenshot("phone");
     browser.run("document.querySelector('#close').click()", &[]);
     assert_eq!(browser.run("return document.body.dataset.tab", &[]), "hottest", "back to the list");
+}
+
+/// Goal: each kind of card is drawn from the message that Slack gets; whatever a lead is called stands there as text, in its
+/// place, and fits a phone.
+#[test]
+fn every_card_looks_as_in_slack_whatever_the_lead_is_called() {
+    let console = Console::start(0);
+    let browser = Browser::start(1400, 1000);
+    browser.open(&format!("{}cards", console.url()));
+    browser.wait_for_element("body[data-shown]");
+    let count = |css: &str| browser.run("return document.querySelectorAll(arguments[0]).length", &[css.into()]);
+    for kind in ["fresh", "updated", "reply", "closed"] {
+        for lead in ["plain", "hostile", "long", "right-to-left", "emoji"] {
+            let css = format!("#{kind} .message[data-lead='{lead}'] article > p:not(.sender)");
+            assert_ne!(count(&css), 0, "{css}");
+        }
+    }
+    for (kind, words) in [
+        ("fresh", "HOT | Dana Ruiz, VP Eng - Acme"),
+        ("updated", "rule pricing-surge, demo-requested"),
+        ("reply", "demo-requested: asked for a demo"),
+        ("closed", "CLOSED | Dana Ruiz"),
+        ("late", "LATE | 5 alerts, 45 min old"),
+        ("storm", "DIGEST | 5 more alerts at once"),
+        ("test", "TEST | TEST lead"),
+        ("redacted", "Erased on request"),
+    ] {
+        browser.wait_for_text(&format!("#{kind}"), words);
+    }
+    // Names are text: no element of theirs, no script of theirs, no link of theirs, nothing that would do something in Slack.
+    assert_ne!(browser.title(), "owned");
+    browser.wait_for_text("#fresh .message[data-lead='hostile'] h3", "<img src=x onerror=");
+    assert_eq!(count("article img, article script, mark"), 0);
+    let strange = "return [...document.querySelectorAll('article a')].filter((a) => !a.href.startsWith('https://crm.example.com/')).length";
+    assert_eq!(browser.run(strange, &[]), 0);
+    // A name from right to left stays between what stands before and after it.
+    let order = "const text = document.querySelector(arguments[0]).firstChild; const at = (part) => { const start = text.data.indexOf(part); \
+                 if (start < 0) throw part; const range = document.createRange(); range.setStart(text, start); range.setEnd(text, start + part.length); \
+                 return range.getBoundingClientRect().left; }; return arguments[1].map(at)";
+    let h3 = "#fresh .message[data-lead='right-to-left'] h3".into();
+    let parts = serde_json::json!(["HOT", "דנה", "סמנכ", "شركة"]);
+    let lefts = browser.run(order, &[h3, parts]);
+    let lefts: Vec<f64> =
+        lefts.as_array().expect("a list").iter().map(|left| left.as_f64().expect("a number")).collect();
+    assert!(lefts[0] < lefts[1] && lefts[1] < lefts[2] && lefts[2] < lefts[3], "{lefts:?}");
+
+    let turned = "return [...document.querySelectorAll('article *')].filter((e) => getComputedStyle(e).direction !== 'ltr').length";
+    assert_eq!(browser.run(turned, &[]), 0, "no line is turned around");
+    let fits = "return document.documentElement.scrollWidth <= innerWidth && [...document.querySelectorAll('article *')].every((e) => e.getBoundingClientRect().right <= innerWidth)";
+    for (width, name) in [(1400, "cards"), (400, "cards-phone")] {
+        browser.resize(width, 1000);
+        assert_eq!(browser.run(fits, &[]), true, "{width} pixels wide");
+        browser.run("scrollTo(0, 0)", &[]);
+        browser.screenshot(name);
+        for kind in ["fresh", "updated", "reply", "closed", "late", "storm", "test", "redacted"] {
+            browser.run("document.getElementById(arguments[0]).scrollIntoView()", &[kind.into()]);
+            browser.screenshot(&format!("{name}-{kind}"));
+        }
+    }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use hotlead::console::{Counters, Server, Sources, View};
 use hotlead::core::alert::Alert;
+use hotlead::core::time::Timestamp;
+use hotlead::notify::slack::gallery;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -35,6 +37,7 @@ impl Console {
                 if is_ready.load(Ordering::Relaxed) { Ok(()) } else { Err("no broker answers".into()) }
             }),
             metrics: Box::new(|| "hotlead_events_total{outcome=\"applied\"} 1\n".into()),
+            cards: Some(serde_json::to_string(&gallery::samples(Timestamp::from_millis(1_795_341_734_120))).unwrap()),
         };
         let (close, closing) = oneshot::channel::<()>();
         let shown = view.clone();

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::broker::committed_by;
 use super::fake_slack::{CHANNEL, FakeSlack};
+use super::ops::get;
+use super::receiver::SECRET;
 use crate::kafka::{Outgoing, broker, unique};
 use crate::python;
 use crate::supervise::{Supervised, free_port, wait_for};
@@ -22,8 +22,8 @@ use crate::supervise::{Supervised, free_port, wait_for};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 const RULES: &str = "version: 1
-signals: { demo_request: { on: track, name: Demo Requested } }
-rules: [ { id: demo-requested, when: { signal: demo_request } } ]
+signals: { demo_request: { on: track, name: Demo Requested }, pricing_view: { on: page } }
+rules: [ { id: demo-requested, when: { signal: demo_request } }, { id: pricing-view, when: { signal: pricing_view } } ]
 ";
 
 /// What stands below `slack:` of a sink.
@@ -36,16 +36,21 @@ fn slack_keys(slack: &FakeSlack, more: &str) -> String {
 }
 
 /// A deployment with one bot, `sdr`, and one partition.
-struct Deployment {
+pub struct Deployment {
     name: String,
-    slack: FakeSlack,
-    process: Supervised,
+    pub slack: FakeSlack,
+    pub process: Supervised,
     /// Of `/readyz`.
     port: u16,
 }
 
 impl Deployment {
     fn new(name: &str) -> Self {
+        Self::with(name, "")
+    }
+
+    /// With more sinks, as they stand in the config file.
+    pub fn with(name: &str, more: &str) -> Self {
         let (name, slack, brokers) = (unique(name), FakeSlack::start(), broker().bootstrap());
         broker().create_topic(&format!("{name}.events"), 1, &[]);
         let (keys, port) = (slack_keys(&slack, ", timeout: 60s"), free_port());
@@ -53,11 +58,12 @@ impl Deployment {
             let write = |file: &str, text: &str| fs::write(folder.join(file), text).expect("a writable folder");
             write("rules.yaml", RULES);
             write("token", "xoxb-good\n");
+            write("secret", SECRET);
             let config = format!(
                 "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
                  heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: a\nstart: earliest\n\
                  topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
-                 http: {{ listen: '127.0.0.1:{port}' }}\nsinks:\n  - {{ id: sdr, start: earliest, slack: {{ {keys} }} }}\n"
+                 http: {{ listen: '127.0.0.1:{port}' }}\nsinks:\n  - {{ id: sdr, start: earliest, slack: {{ {keys} }} }}\n{more}"
             );
             write("hotlead.yaml", &config);
             [env!("CARGO_BIN_EXE_hotlead"), "run", "--config", "hotlead.yaml"].map(str::to_owned).to_vec()
@@ -65,7 +71,7 @@ impl Deployment {
         Self { name, slack, process, port }
     }
 
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         let before = self.process.log().matches("parked=").count();
         self.process.start();
         wait_for("its partition", DEADLINE, || (self.process.log().matches("parked=").count() > before).then_some(()));
@@ -73,17 +79,16 @@ impl Deployment {
 
     /// The status and the text of `/readyz`.
     fn ready(&self) -> (u16, String) {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        let host = format!("127.0.0.1:{}", self.port);
-        let request = format!("GET /readyz HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        (status, answer.rsplit("\r\n\r\n").next().unwrap_or_default().to_owned())
+        get(self.port, "/readyz").expect("it listens")
     }
 
-    fn topic(&self, name: &str) -> String {
+    /// What the page shows.
+    fn page(&self) -> Value {
+        let (_, json) = get(self.port, "/api/state").expect("it listens");
+        serde_json::from_str(&json).expect("JSON")
+    }
+
+    pub fn topic(&self, name: &str) -> String {
         format!("{}.{name}", self.name)
     }
 
@@ -99,7 +104,7 @@ impl Deployment {
     }
 
     /// What the ledger says became of each alert.
-    fn outcomes(&self) -> BTreeMap<u128, Outcome> {
+    pub fn outcomes(&self) -> BTreeMap<u128, Outcome> {
         let mut outcomes = BTreeMap::new();
         for record in broker().consume_visible(&self.topic("hotlead.delivery.sdr")) {
             let key = String::from_utf8(record.key.expect("a key")).expect("text");
@@ -221,6 +226,21 @@ fn a_revoked_token_waits_for_the_new_one_in_its_file() {
     let blocked = wait_for("blocked", DEADLINE, || Some(status()).filter(|status| status["standing"] == "blocked"));
     assert_eq!((&blocked["dead_lettered"], &blocked["detail"]), (&json!(0), &json!("chat.postMessage: invalid_auth")));
     assert_eq!(slack.count("auth.test"), 0, "the same token once a minute at the most");
+    let page = deployment.page();
+    let sink = &page["sinks"]["sdr"];
+    let trouble = "blocked: its credential is refused";
+    assert_eq!(
+        (&sink["trouble"], &sink["shut"], &sink["waiting"]),
+        (&json!(trouble), &json!(true), &json!(5)),
+        "{page}"
+    );
+    let held = &page["deliveries"][0];
+    assert_eq!(
+        (&held["sink"], &held["state"], &held["attempts"]),
+        (&json!("sdr"), &json!("held"), &json!(1)),
+        "{page}"
+    );
+    assert_eq!(held["detail"], "chat.postMessage: invalid_auth");
     let (status, why) = deployment.ready();
     assert!(status == 503 && why.contains("the credential of sink sdr is refused"), "{status} {why}");
     fs::write(deployment.process.folder().join("token"), "xoxb-new\n").expect("a writable file");
@@ -228,6 +248,15 @@ fn a_revoked_token_waits_for_the_new_one_in_its_file() {
     assert_eq!(deployment.ready().0, 200);
     let cards: Vec<_> = (1..=5).map(|number| slack.messages(&format!("Lead{number}x"), false).len()).collect();
     assert_eq!((cards, slack.count("auth.test")), (vec![1; 5], 1));
+    let page = wait_for("all on the page", DEADLINE, || {
+        let page = deployment.page();
+        let waiting = page["sinks"]["sdr"]["waiting"] == 0;
+        waiting.then_some(page)
+    });
+    let deliveries = page["deliveries"].as_array().expect("a list");
+    let states: Vec<_> = deliveries.iter().map(|delivery| delivery["state"].as_str().expect("text")).collect();
+    assert_eq!((states, &page["sinks"]["sdr"]["trouble"]), (vec!["delivered"; 5], &Value::Null), "{page}");
+    assert!(deliveries.iter().all(|delivery| delivery["since"].as_str() < delivery["time"].as_str()), "{page}");
     assert!(!deployment.process.log().contains("xoxb-"), "no token in the log");
     slack.assert_kept();
 }

@@ -7,9 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hotlead::codec::ledger::{
-    self, Bytes, Card, Digest, Ended, Entry, Fired, Intent, Outcome, Parked, Payload, Place, Redrive, Shown, SinkState,
-    Standing, Tries,
+    self, Bytes, Card, Digest, Ended, Entry, Erasure, Fired, Intent, Outcome, Parked, Payload, Place, Redaction,
+    Redrive, Shown, SinkState, Standing, Tries,
 };
+use hotlead::core::ids::{Offset, Partition};
 use hotlead::core::time::Timestamp;
 
 fn folder(version: u32) -> PathBuf {
@@ -22,6 +23,9 @@ fn at(seconds: i64) -> Timestamp {
 
 /// Those that version 1 did not have.
 const SINCE_2: [&str; 5] = ["redrive", "redriven", "coalesced", "card", "digest"];
+
+/// Those that version 2 did not have.
+const SINCE_3: [&str; 4] = ["card_with_others", "erase", "erase_heard", "redact"];
 
 /// One of each kind, with all that it can say.
 fn samples() -> Vec<(&'static str, Entry)> {
@@ -65,9 +69,20 @@ fn samples() -> Vec<(&'static str, Entry)> {
         episode: "00112233445566778899aabbccddeeff".to_owned(),
         fired: vec![fired("pricing-surge", None), fired("demo-requested", Some("asked for a demo"))],
         shown: Some(Shown { offset: 7, time: at(0), alert: Bytes(b"{}".to_vec()) }),
+        others: Vec::new(),
         closed: true,
         edited: at(70),
         intent: Some(Intent { alert_id: "0123456789abcdef0123456789abcdef".to_owned(), at: at(69), reply: true }),
+    };
+    let place = |ts: &str| Place { channel: "C0000000001".to_owned(), ts: ts.to_owned() };
+    let with_others = Card { others: vec![place("1795255334.000100"), place("1795341735.000200")], ..card.clone() };
+    let erased = Erasure::by_owner(b"u1", at(80), ("engagement", Partition(2)), Offset(1234));
+    let redaction = Redaction {
+        episode: card.episode.clone(),
+        alert_id: "0123456789abcdef0123456789abcdef".to_owned(),
+        asked: at(81),
+        places: with_others.others.clone(),
+        intent: card.intent.clone(),
     };
     let digest = Digest { id: "ffeeddccbbaa99887766554433221100".to_owned(), at: at(5), offsets: vec![7, 9] };
     let sink = SinkState {
@@ -87,6 +102,10 @@ fn samples() -> Vec<(&'static str, Entry)> {
         ("coalesced", Entry::Ended(coalesced)),
         ("card", Entry::Card(card)),
         ("digest", Entry::Digest(digest)),
+        ("card_with_others", Entry::Card(with_others)),
+        ("erase", Entry::Erase(erased)),
+        ("erase_heard", Entry::Erase(Erasure { heard: true, ..Erasure::by_nobody(b"u1", at(80)) })),
+        ("redact", Entry::Redact(redaction)),
     ]
 }
 
@@ -94,7 +113,11 @@ fn samples() -> Vec<(&'static str, Entry)> {
 fn every_version_of_a_ledger_record_still_reads() {
     let write = std::env::var_os("HOTLEAD_NEW_FIXTURES").is_some();
     for (name, entry) in samples() {
-        let first = if SINCE_2.contains(&name) { 2 } else { 1 };
+        let first = match name {
+            _ if SINCE_3.contains(&name) => 3,
+            _ if SINCE_2.contains(&name) => 2,
+            _ => 1,
+        };
         for version in first..=ledger::VERSION {
             let file = folder(version).join(format!("{name}.json"));
             if write && version == ledger::VERSION {

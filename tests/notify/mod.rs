@@ -3,12 +3,14 @@
 mod bot;
 mod broker;
 mod dlq;
+mod erasure;
 mod fake_slack;
 mod fence;
 mod kinds;
 mod ledger;
 mod ops;
 mod outside;
+mod privacy;
 mod receiver;
 mod restart;
 mod routes;

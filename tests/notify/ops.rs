@@ -17,7 +17,7 @@ use crate::supervise::{free_port, wait_for};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What the page's server answers: the status and the body; nothing while nobody listens.
-fn get(port: u16, path: &str) -> Option<(u16, String)> {
+pub fn get(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(DEADLINE)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n").ok()?;

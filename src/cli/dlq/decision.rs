@@ -32,7 +32,7 @@ impl Known {
             Entry::Parked(_) => (self.ended, self.is_parked) = (None, true),
             Entry::Ended(ended) => (self.ended, self.is_parked) = (Some((ended.outcome, ended.tries.redrives)), false),
             Entry::Redrive(wish) => self.asked = self.asked.max(Some(wish.redrives)),
-            Entry::Sink(_) | Entry::Unblock { .. } | Entry::Card(_) | Entry::Digest(_) => {}
+            _ => {}
         }
     }
 

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rdkafka::Message as _;
 
@@ -18,6 +18,7 @@ use crate::codec::state::NamesId;
 use crate::config::settings::{Settings, Topics};
 use crate::core::ids::Partition;
 use crate::core::time::Timestamp;
+use crate::sink::ledger;
 use crate::sink::placement::{Plan, Stray};
 use crate::sink::relocation::{self, Relocated, Relocation, WriteFault};
 use crate::sink::{TopicFault, TopicSpec, create, instructions, made_anew};
@@ -105,6 +106,7 @@ fn relocated(settings: &Settings, leave_strays: bool) -> Result<String, Stopped>
     let mut stock = Stock::written(settings, state)?;
     let unread: u64 = standing(&probe, &topics.events, feedback)?.into_iter().map(Standing::unread).sum();
     let erased = erased(settings, &probe, counts)?;
+    tell_sinks(settings, &probe, &erased)?;
     let erased: Vec<(String, Partition)> = erased.into_iter().filter(|at| stock.leads.remove(at).is_some()).collect();
     let places = stock.leads.keys().map(|(lead, at)| (lead.as_str(), *at));
     let plan = Plan::new(places, [feedback, state], events);
@@ -224,6 +226,20 @@ fn erased(settings: &Settings, probe: &Probe, counts: Counts) -> Result<BTreeSet
         }
     }
     Ok(erased)
+}
+
+/// Tells the sinks of erasures that no owner of the events will hear of.
+fn tell_sinks(settings: &Settings, probe: &Probe, erased: &BTreeSet<(String, Partition)>) -> Result<(), Stopped> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    let leads: BTreeSet<&str> = erased.iter().map(|(lead, _)| lead.as_str()).collect();
+    for topic in settings.sinks.iter().map(|sink| settings.topics.ledger(&sink.id)).filter(|_| !leads.is_empty()) {
+        // A sink that never ran knows nothing of anybody.
+        if probe.partitions(&topic, Right::Write, ASK)?.is_some() {
+            leads.iter().try_for_each(|lead| ledger::erase(&settings.kafka, &topic, lead, now))?;
+        }
+    }
+    Ok(())
 }
 
 /// What is said of leads that are not where their keys say.

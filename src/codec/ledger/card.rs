@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Bytes;
+use crate::core::limits::MAX_TOLD;
 use crate::core::time::Timestamp;
 
 /// A lead's card in Slack: what it shows, and what was about to be posted.
@@ -20,6 +21,10 @@ pub struct Card {
     /// The newest alert that it shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// Other messages that tell of the lead, the newest last: replies, and its earlier cards. At most
+    /// [`MAX_TOLD`](crate::core::limits::MAX_TOLD).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Place>,
     /// It says that the lead is no longer hot.
     #[serde(default, skip_serializing_if = "is_false")]
     pub closed: bool,
@@ -85,6 +90,15 @@ pub struct Digest {
     pub at: Timestamp,
     /// The alerts of this partition that it names, by their offsets.
     pub offsets: Vec<i64>,
+}
+
+impl Card {
+    /// Another message tells of the lead.
+    pub fn add_other(&mut self, place: Place) {
+        self.others.push(place);
+        let surplus = self.others.len().saturating_sub(MAX_TOLD);
+        self.others.drain(..surplus);
+    }
 }
 
 fn is_false(truth: &bool) -> bool {

@@ -1,6 +1,6 @@
 // The live page: keeps the connection, holds what is known, and lets people find their way by keyboard.
 
-import { card, deliveryRow, detail, fillRow, format, nameOf, numbers, refreshTimes, row, wordsOf } from "/cards.js";
+import { card, deliveryRow, detail, fillRow, format, nameOf, numbers, refreshTimes, row, sinkStates, wordsOf } from "/cards.js";
 
 const MAX_CARDS = 200;
 const SILENCE_MS = 10_000; // ticks come twice a second
@@ -63,6 +63,7 @@ function showSnapshot(snapshot) {
   state.about = snapshot.about;
   $("demo").hidden = !snapshot.about.is_demo;
   $("group").hidden = snapshot.about.is_demo;
+  $("cards-link").hidden = !snapshot.about.has_cards;
   $("group").textContent = snapshot.about.group;
   const known = new Map([...$("feed").children].map((item) => [item.dataset.id, item]));
   $("feed").replaceChildren(...snapshot.cards.map((data) => known.get(data.alert.id) ?? cardItem(data)));
@@ -116,14 +117,21 @@ function showNumbers(message) {
   $("leads").textContent = format(message.counters.leads);
   $("alert-count").textContent = format(message.counters.alerts);
   $("numbers").replaceChildren(...numbers(message.counters, message.sinks));
+  $("sink-states").replaceChildren(...sinkStates(message.sinks));
+  showDrawer();
 }
 
-/** What was sent where, when, how often tried, and why not. Nothing of it shows while there is nothing to say. */
+/** What was sent where, when, how old, how often tried, and why not. Nothing of it shows while there is nothing to say. */
 function showDeliveries(deliveries) {
-  $("deliveries").hidden = $("tab-deliveries").hidden = deliveries.length === 0;
   const open = deliveries.filter((delivery) => delivery.state !== "delivered").length;
   $("deliveries-hint").textContent = open ? `${open} of the newest ${deliveries.length} have not arrived` : "newest first";
   $("delivery-rows").replaceChildren(...deliveries.map(deliveryRow));
+  showDrawer();
+}
+
+function showDrawer() {
+  const any = $("delivery-rows").children.length + $("sink-states").children.length > 0;
+  $("deliveries").hidden = $("tab-deliveries").hidden = !any;
 }
 
 function foldDeliveries() {

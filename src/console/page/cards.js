@@ -251,17 +251,48 @@ export function detail({ summary, card: newest, timeline: entries }) {
 
 const stateWords = { delivered: "delivered", waiting: "tried again", held: "held: the sink is shut", given_up: "given up" };
 
+const inTime = (ms) => (ms < 60_000 ? shortDelay(Math.max(0, ms)) : ago(ms).replace(" ago", ""));
+
 /** One alert on its way to one sink. */
 export function deliveryRow(delivery) {
   const next = delivery.state === "waiting" && delivery.next ? [" at ", clockTime(delivery.next)] : [];
   const lead = delivery.lead ? [said(delivery.lead), el("small", {}, delivery.rule)] : [delivery.alert];
+  // What has arrived took so long; what has not is as old as it is now.
+  const age = delivery.state === "delivered"
+    ? el("span", { title: "from the alert until it was sent" }, `after ${inTime(Date.parse(delivery.time) - Date.parse(delivery.since))}`)
+    : relative(delivery.since);
   return el("tr", { class: `delivery ${delivery.state}`, title: `alert ${delivery.alert}` },
     el("td", {}, clockTime(delivery.time)),
     el("td", {}, el("b", {}, delivery.sink)),
     el("td", {}, ...lead),
     el("td", { class: "state" }, stateWords[delivery.state] ?? delivery.state, ...next),
+    el("td", { class: "age" }, age),
     el("td", { class: "tries" }, format(delivery.attempts)),
     el("td", { class: "reason" }, said(delivery.detail)));
+}
+
+/** What stands in the way of a sink, in words. */
+function troubleOf(counts) {
+  const parts = [];
+  if (counts.trouble) parts.push(counts.trouble);
+  if (counts.breaker_open) parts.push("paused: it fails too often, one message asks again");
+  return parts.join(" · ");
+}
+
+/** What waits for a sink, in words. */
+function waitsOf(counts) {
+  const parts = [];
+  if (counts.waiting) parts.push(`${format(counts.waiting)} waiting`);
+  if (counts.parked) parts.push(`${format(counts.parked)} parked`);
+  return parts;
+}
+
+/** Sinks for which something waits or that are in trouble: above the rows of deliveries. */
+export function sinkStates(sinks) {
+  const shown = Object.entries(sinks).filter(([, counts]) => troubleOf(counts) || waitsOf(counts).length);
+  return shown.map(([sink, counts]) =>
+    el("li", { class: troubleOf(counts) ? "bad" : undefined },
+      el("b", {}, sink), " ", [troubleOf(counts), ...waitsOf(counts)].filter(Boolean).join(" · ")));
 }
 
 /** Totals and sinks, for the foot of the list. */
@@ -273,12 +304,11 @@ export function numbers(counters, sinks) {
       el("div", {}, el("dt", {}, name.replaceAll("_", " ")), el("dd", {}, format(count))))));
   }
   for (const [sink, counts] of Object.entries(sinks)) {
-    const states = [`${format(counts.sent)} sent`];
-    if (counts.retrying) states.push(`${format(counts.retrying)} retrying`);
+    const states = [`${format(counts.sent)} sent`, ...waitsOf(counts)];
     if (counts.given_up) states.push(`${format(counts.given_up)} given up`);
-    const bad = counts.trouble || counts.retrying || counts.given_up;
-    parts.push(el("p", { class: bad ? "sink bad" : "sink" }, el("b", {}, sink), " ", states.join(" · "),
-      counts.trouble ? el("small", {}, counts.trouble) : null));
+    const trouble = troubleOf(counts);
+    parts.push(el("p", { class: trouble || counts.given_up ? "sink bad" : "sink" }, el("b", {}, sink), " ", states.join(" · "),
+      trouble ? el("small", {}, trouble) : null));
   }
   return parts;
 }

@@ -33,7 +33,7 @@ impl<R> Lanes<R> {
         self.due.first().map(|(at, _)| *at)
     }
 
-    fn item(&self, head: Place) -> Option<&Item<R>> {
+    pub(super) fn item(&self, head: Place) -> Option<&Item<R>> {
         self.partitions.get(&head.0).filter(|own| !own.revoking)?.items.get(&head.1)
     }
 
@@ -61,6 +61,11 @@ impl<R> Lanes<R> {
     /// Whether the other side refused the head's message before: then as little as possible is sent.
     pub fn is_minimal(&self, head: Place) -> bool {
         self.item(head).is_some_and(|item| item.tries.refusals > 0)
+    }
+
+    /// An alert's record, its Kafka timestamp, and how many attempts were made at it.
+    pub fn tried(&self, place: Place) -> Option<(&R, Timestamp, u32)> {
+        self.item(place).map(|item| (&*item.record, item.time, item.tries.attempts))
     }
 
     /// Gives the head up if it is too old, as long as the sink is not shut.

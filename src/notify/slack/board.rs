@@ -6,7 +6,9 @@ mod digests;
 mod ending;
 mod orphans;
 mod posting;
+mod redacting;
 mod sorting;
+mod trying;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -16,20 +18,22 @@ use serde_json::Value;
 use self::digests::Digest;
 pub use self::ending::Outcome;
 use self::orphans::Orphan;
+pub(super) use self::posting::reply;
+use self::redacting::Redacting;
+pub use self::trying::Trial;
 use super::api::Method;
 use super::card::Face;
 use super::fold::{Folding, Plan, Step};
 use super::pace::{Pace, Pass};
 use super::reconcile::Wanted;
-use crate::codec::ledger::{self, Card};
+use crate::codec::ledger::{self, Card, Erasure};
 use crate::config::settings::{LinkTemplate, OnUncertain};
 use crate::core::alert::Alert;
 use crate::core::ids::Partition;
 use crate::core::limits::MAX_CARDS;
 use crate::core::time::{Span, Timestamp};
 use crate::notify::dead_letter::Incoming;
-use crate::notify::job::Place;
-use crate::notify::job::Ticket;
+use crate::notify::job::{Place, Takeover, Ticket};
 use crate::notify::lanes::Lanes;
 use crate::notify::payload::Disclosure;
 
@@ -129,6 +133,8 @@ enum Call {
     Digest,
     DigestLook,
     OrphanLook(String, Partition),
+    Redact((Partition, String)),
+    RedactLook((Partition, String)),
 }
 
 /// A request under way, and what it went with.
@@ -154,12 +160,17 @@ pub struct Board {
     armed: VecDeque<Place>,
     digest: Option<Digest>,
     orphans: Vec<Orphan>,
+    /// By the episodes of cards whose leads were erased.
+    redacting: BTreeMap<(Partition, String), Redacting>,
+    /// Erasures of leads of whom a request is under way.
+    erasing: Vec<(Partition, Erasure)>,
     calls: BTreeMap<u64, Started>,
     last_id: u64,
     /// How often the token was exchanged.
     token: u64,
     /// Newest alerts of cards that people see now.
     told: Vec<Alert>,
+    trials: Vec<Trial>,
     /// Late alerts come together until then.
     gather_until: Option<Timestamp>,
     next_digest: Timestamp,
@@ -181,10 +192,13 @@ impl Board {
             armed: VecDeque::new(),
             digest: None,
             orphans: Vec::new(),
+            redacting: BTreeMap::new(),
+            erasing: Vec::new(),
             calls: BTreeMap::new(),
             last_id: 0,
             token: 0,
             told: Vec::new(),
+            trials: Vec::new(),
             gather_until: None,
             next_digest: Timestamp::from_millis(i64::MIN),
             digest_attempts: 0,
@@ -192,14 +206,12 @@ impl Board {
         }
     }
 
-    /// The partition is ours from now on, with the cards and digests that its ledger knows.
-    pub fn assign(
-        &mut self,
-        now: Timestamp,
-        partition: Partition,
-        cards: Vec<(Vec<u8>, Card)>,
-        digests: Vec<ledger::Digest>,
-    ) {
+    /// The partition is ours from now on, with the cards, digests and redactions that its ledger knows: they are taken out of
+    /// the takeover.
+    pub fn assign(&mut self, now: Timestamp, takeover: &mut Takeover<Incoming>) {
+        let partition = takeover.partition;
+        let cards = std::mem::take(&mut takeover.cards);
+        let digests = std::mem::take(&mut takeover.digests);
         self.forget(&[partition]);
         for (lead, mut card) in cards {
             let is_recent = |at: Timestamp| now - at < self.terms.max_age;
@@ -215,6 +227,9 @@ impl Board {
         }
         let recent = digests.into_iter().filter(|digest| now - digest.at < self.terms.max_age);
         self.orphans.extend(recent.map(|digest| Orphan::new(now, partition, digest)));
+        for redaction in std::mem::take(&mut takeover.redactions) {
+            self.redacting.insert((partition, redaction.episode.clone()), Redacting::new(now, redaction));
+        }
         self.bound();
     }
 
@@ -228,6 +243,8 @@ impl Board {
         self.arming.retain(|(partition, _), _| !gone(partition));
         self.armed.retain(|place| !gone(&place.0));
         self.orphans.retain(|orphan| !gone(&orphan.partition));
+        self.redacting.retain(|(partition, _), _| !gone(partition));
+        self.erasing.retain(|(partition, _)| !gone(partition));
         if self.digest.as_mut().is_some_and(|digest| digest.forget(partitions)) {
             self.digest = None;
         }
@@ -274,6 +291,7 @@ impl Board {
             None if !lanes.has_room() => return None,
             None => self
                 .look(now, lanes, pace)
+                .or_else(|| self.redact(now, pace))
                 .or_else(|| self.edit(now, lanes, pace))
                 .or_else(|| self.post(now, lanes, pace)),
         };
@@ -323,17 +341,20 @@ fn note_key(lead: &[u8]) -> Vec<u8> {
 }
 
 /// The newest alert that a card shows.
-fn shown_alert(card: &Card) -> Option<Alert> {
+pub(super) fn shown_alert(card: &Card) -> Option<Alert> {
     serde_json::from_slice(&card.shown.as_ref()?.alert.0).ok()
 }
 
 /// What a card shows of its newest alert.
-fn face<'a>(card: &'a Card, alert: &'a Alert, link: Option<&LinkTemplate>) -> Face<'a> {
+pub(super) fn face<'a>(card: &'a Card, alert: &'a Alert, link: Option<&LinkTemplate>) -> Face<'a> {
     let link = link.and_then(|link| link.fill(&serde_json::to_value(alert).ok()?));
     let rules = card.fired.iter().map(|fired| (fired.rule.as_str(), fired.open)).collect();
     Face { alert, rules, closed: card.closed, link }
 }
 
+#[cfg(test)]
+#[path = "board_erasures.rs"]
+mod erasures;
 #[cfg(test)]
 #[path = "board_scenarios.rs"]
 mod scenarios;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::text::{clean, cut, cut_escaped, escape};
+use super::text::{clean, cut, cut_escaped, escape, isolated};
 use crate::core::alert::{Alert, AlertKind, Evidence, Lead};
 use crate::core::time::{Span, Timestamp};
 
@@ -72,6 +72,17 @@ pub fn minimal(face: &Face<'_>) -> Value {
     message(fallback(face), None)
 }
 
+/// What takes the place of a card or a reply of a lead that was erased.
+pub fn redacted() -> Value {
+    let what = "Erased on request";
+    let more = "What this message said of a person was deleted. There is nothing left to do here.";
+    let blocks = vec![
+        json!({ "type": "section", "text": plain(what, HEADER) }),
+        json!({ "type": "context", "elements": [plain(more, CONTEXT)] }),
+    ];
+    message(what.to_owned(), Some(blocks))
+}
+
 pub(super) fn message(text: String, blocks: Option<Vec<Value>>) -> Value {
     let mut message = json!({ "text": text, "parse": "none", "unfurl_links": false, "unfurl_media": false });
     if let Some(blocks) = blocks {
@@ -113,7 +124,7 @@ fn headline(face: &Face<'_>) -> String {
         let part = clean(part.as_deref().unwrap_or_default());
         if !part.is_empty() {
             line.push_str(between);
-            line.push_str(&cut(&part, 40));
+            line.push_str(&isolated(&cut(&part, 40)));
         }
     }
     line
@@ -127,7 +138,7 @@ pub(super) fn who(lead: &Lead) -> String {
         Some(email) if email.contains('@') => masked(&clean(email)),
         _ => clean(&lead.key),
     };
-    cut(if who.is_empty() { "unnamed lead" } else { &who }, 50)
+    isolated(&cut(if who.is_empty() { "unnamed lead" } else { &who }, 50))
 }
 
 /// `d***@acme.example`
@@ -223,7 +234,7 @@ fn contributions(alert: &Alert) -> String {
 
 /// `+30 pricing_view x3, 09:21 to 10:02 UTC, /pricing`
 fn group_line(group: &Group<'_>, scored: bool, today: Timestamp) -> String {
-    let label = cut(&clean(&group.newest.label), 80);
+    let label = isolated(&cut(&clean(&group.newest.label), 80));
     let mut line = if scored { format!("{} ", signed(group.tenths)) } else { String::new() };
     let Some(signal) = &group.first.signal else {
         return line + &label;

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::card::{message, plain, who};
 use super::fold::Seen;
-use super::text::{clean, cut, cut_escaped, escape};
+use super::text::{clean, cut, cut_escaped, escape, isolated};
 use crate::core::time::{Span, Timestamp};
 
 /// Lines of one section, and characters of one line: ten of them stay below Slack's 3,000 of a section.
 const LINES: usize = 10;
 const LINE: usize = 290;
+const BULLET: &str = "• ";
 /// Characters of all lines: with the header and the last line below the 10,000 at which we keep away from Slack's limit.
 const ALL: usize = 9_300;
 const TEXT: usize = 2_000;
@@ -30,8 +31,9 @@ pub fn digest(occasion: Occasion, seen: &[Seen], now: Timestamp) -> Value {
     let head = headline(occasion, &seen, now);
     let mut blocks = vec![json!({ "type": "header", "text": plain(&head, 150) })];
     let (lines, left) = lines(&seen);
-    blocks
-        .extend(lines.chunks(LINES).map(|lines| json!({ "type": "section", "text": plain(&lines.join("\n"), 3_000) })));
+    // Each lead stands out, also where its line is broken on a phone.
+    let listed = |lines: &[String]| lines.iter().map(|line| format!("{BULLET}{line}")).collect::<Vec<_>>().join("\n");
+    blocks.extend(lines.chunks(LINES).map(|lines| json!({ "type": "section", "text": plain(&listed(lines), 3_000) })));
     if left > 0 {
         blocks.push(json!({ "type": "section", "text": plain(&format!("and {left} more"), 100) }));
     }
@@ -63,7 +65,7 @@ fn lines(seen: &[&Seen]) -> (Vec<String>, usize) {
     let (mut lines, mut used) = (Vec::new(), 0);
     for seen in seen {
         let line = line(seen);
-        used += line.chars().count() + 1;
+        used += BULLET.chars().count() + line.chars().count() + 1;
         if used > ALL {
             break;
         }
@@ -79,7 +81,7 @@ fn line(seen: &Seen) -> String {
     let mut line = who(lead);
     let company = clean(lead.company.as_deref().unwrap_or_default());
     if !company.is_empty() {
-        line.push_str(&format!(" - {}", cut(&company, 40)));
+        line.push_str(&format!(" - {}", isolated(&cut(&company, 40))));
     }
     line.push_str(&format!(" | {}: {}", cut(&clean(&seen.alert.rule), 64), clean(&seen.alert.reason)));
     cut(&line, LINE)
@@ -111,8 +113,7 @@ mod tests {
         let now = Timestamp::from_millis(1_795_341_734_000);
         let all = [seen(1, "Ada", 31), seen(3, "<!channel>", 360), seen(2, "Bo", 90)];
         let late = digest(Occasion::Late, &all, now);
-        let lines =
-            "<!channel> - Example | test: reason 3\nBo - Example | test: reason 2\nAda - Example | test: reason 1";
+        let lines = "• <!channel> - Example | test: reason 3\n• Bo - Example | test: reason 2\n• Ada - Example | test: reason 1";
         assert_eq!(texts(&late), ["LATE | 3 alerts, 31 min to 6 h old", lines]);
         assert!(!late["text"].as_str().expect("text").contains(['<', '>']), "{late}");
         assert_eq!(texts(&digest(Occasion::Storm, &all, now))[0], "DIGEST | 3 more alerts at once");

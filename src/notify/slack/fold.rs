@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::codec::ledger::{Bytes, Card, Fired, Shown};
+use crate::codec::ledger::{Bytes, Card, Fired, Place, Shown};
 use crate::core::alert::{Alert, AlertKind};
 use crate::core::ids::Offset;
 use crate::core::time::{Span, Timestamp};
@@ -89,7 +89,9 @@ impl Folding {
                 if changed {
                     break; // the next card's matter
                 }
-                next = Some(self.new_card(seen));
+                let mut fresh = self.new_card(seen);
+                fresh.others = next.map(told_before).unwrap_or_default();
+                next = Some(fresh);
                 is_new = true;
             }
             changed |= matches!(made, Made::Changed | Made::New);
@@ -160,6 +162,7 @@ impl Folding {
             episode: self.episode(&alert.lead.key, &alert.id.to_string()),
             fired: vec![fired(alert, None)],
             shown: Some(shown(seen, None)),
+            others: Vec::new(),
             closed: false,
             edited: Timestamp::default(),
             intent: None,
@@ -180,6 +183,12 @@ impl Folding {
         }
         hash.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// All messages that tell of the lead of a card that is over.
+fn told_before(mut card: Card) -> Vec<Place> {
+    card.place.take().into_iter().for_each(|place| card.add_other(place));
+    card.others
 }
 
 /// Whether a rule of it was not told in the thread yet.

@@ -7,6 +7,7 @@ mod card;
 mod digest;
 mod error;
 mod fold;
+pub mod gallery;
 mod limits;
 pub mod pace;
 pub mod reconcile;

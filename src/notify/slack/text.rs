@@ -28,6 +28,19 @@ fn is_invisible(c: char) -> bool {
         | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Text that is written from right to left, kept from turning around what stands before and after it: isolated, and behind a mark
+/// that the line itself runs from left to right, for a reader that goes by a line's first letter. Any other stays as it is.
+pub fn isolated(text: &str) -> String {
+    if text.chars().any(is_right_to_left) { format!("\u{200e}\u{2068}{text}\u{2069}") } else { text.to_owned() }
+}
+
+/// Letters of scripts that are written from right to left.
+fn is_right_to_left(c: char) -> bool {
+    matches!(c,
+        '\u{0590}'..='\u{08ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefc}' | '\u{10800}'..='\u{10fff}'
+        | '\u{1e800}'..='\u{1efff}')
+}
+
 /// For `mrkdwn` and the fallback text: `&`, `<` and `>` can do nothing any more.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
@@ -84,6 +97,16 @@ mod tests {
     #[test]
     fn escaping_is_in_the_order_that_keeps_it_readable() {
         assert_eq!(escape("<!channel> &lt; a&b"), "&lt;!channel&gt; &amp;lt; a&amp;b");
+    }
+
+    #[test]
+    fn only_what_runs_from_right_to_left_is_isolated() {
+        for text in ["Dana Ruiz", "Łódź 東京 😀", "12:30", ""] {
+            assert_eq!(isolated(text), text);
+        }
+        for text in ["דנה", "دانا", "Dana דנה"] {
+            assert_eq!(isolated(text), format!("\u{200e}\u{2068}{text}\u{2069}"));
+        }
     }
 
     #[test]

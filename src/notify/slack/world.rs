@@ -1,20 +1,23 @@
 //! A world for tests of the board: an alert topic, a ledger, a Slack and owners of the partition, on a virtual clock.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::api::{Method, judge};
-use super::board::{Board, Order, Outcome, Request, Terms};
+use super::board::{Board, Order, Outcome, Request, Terms, Trial};
 use super::fold::Folding;
 use super::pace::Pace;
 use super::reconcile::{Match, find, oldest};
 use super::{Use, limits};
-use crate::codec::ledger::{self, Entry};
+use crate::codec::ledger::{self, Entry, Erasure};
 use crate::config::settings::OnUncertain;
 use crate::core::alert::{Alert, AlertKind};
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::{Span, Timestamp};
 use crate::notify::books::Counts;
 use crate::notify::dead_letter::Incoming;
+use crate::notify::erasures::Erasures;
 use crate::notify::http::{Answer, Failure};
 use crate::notify::job::{Batch, Ending, Fate, Policy};
 use crate::notify::lanes::Lanes;
@@ -153,11 +156,12 @@ impl World {
         }
         let mut takeover = page.takeover(P0, self.epoch, HOME);
         let mut board = Board::new(terms);
-        board.assign(at(self.now), P0, std::mem::take(&mut takeover.cards), std::mem::take(&mut takeover.digests));
+        board.assign(at(self.now), &mut takeover);
         let mut lanes = Lanes::new(Policy { tracked: 2_000, parked: 10_000, ..policy() });
+        let erasures = std::mem::take(&mut takeover.erasures);
         lanes.assign(takeover);
         let position = self.committed;
-        Owner {
+        let mut owner = Owner {
             epoch: self.epoch,
             lanes,
             board,
@@ -167,7 +171,25 @@ impl World {
             paused: false,
             writing: None,
             most: 0,
-        }
+            trials: vec![],
+            heard: self.ledger.len(),
+            erasures: Erasures::default(),
+        };
+        erasures.into_iter().for_each(|erasure| owner.erase(self.now, erasure));
+        owner
+    }
+
+    /// A lead is erased; what was published of it is of before.
+    pub fn erases(&mut self, lead: &str) {
+        let erasure = Erasure::by_owner(lead.as_bytes(), at(self.now), ("events", P0), Offset(0));
+        self.ledger.push((erasure.key(), Some(ledger::write(&Entry::Erase(erasure)))));
+    }
+
+    /// The ledger once it is compacted, as text.
+    pub fn compacted(&self) -> String {
+        let newest: BTreeMap<_, _> = self.ledger.iter().map(|(key, value)| (key, value)).collect();
+        let kept = newest.into_iter().filter_map(|(key, value)| Some([&key[..], value.as_deref()?].concat()));
+        kept.map(|record| String::from_utf8_lossy(&record).into_owned() + "\n").collect()
     }
 
     fn write(&mut self, batch: &Batch<Incoming>) {
@@ -272,6 +294,11 @@ pub struct Owner {
     paused: bool,
     writing: Option<(i64, Batch<Incoming>)>,
     pub most: usize,
+    /// Attempts that have ended.
+    pub trials: Vec<Trial>,
+    /// Records of the ledger that it has read.
+    heard: usize,
+    erasures: Erasures,
 }
 
 impl Owner {
@@ -306,7 +333,24 @@ impl Owner {
         self.lanes.books().counts()
     }
 
+    fn erase(&mut self, now: i64, erasure: Erasure) {
+        self.erasures.add(P0, erasure.clone());
+        self.lanes.suppress_all(P0, |lead, record, time| self.erasures.cover(P0, lead, record, time));
+        if !erasure.heard {
+            self.board.erase(at(now), &mut self.lanes, P0, erasure);
+        }
+    }
+
     fn read(&mut self, world: &World) {
+        for (key, value) in &world.ledger[self.heard..] {
+            if ledger::is_erasure(key)
+                && let Some(Entry::Erase(erasure)) = ledger::read(value.as_deref()).expect("a record of ours")
+                && !erasure.heard
+            {
+                self.erase(world.now, erasure);
+            }
+        }
+        self.heard = world.ledger.len();
         while !self.paused && self.position < world.alerts.len() as i64 {
             let (published, alert) = &world.alerts[self.position as usize];
             if *published > world.now {
@@ -317,7 +361,12 @@ impl Owner {
                 value: serde_json::to_vec(alert).ok(),
                 headers: vec![("ce_id".into(), Some(alert.id.to_string().into_bytes()))],
             };
-            self.lanes.admit((P0, Offset(self.position)), alert.lead.key.as_bytes(), at(*published), record);
+            let (place, lead, time) = ((P0, Offset(self.position)), alert.lead.key.as_bytes(), at(*published));
+            let is_erased = self.erasures.cover(P0, lead, &record, time);
+            self.lanes.admit(place, lead, time, record);
+            if is_erased {
+                self.lanes.suppress(place);
+            }
             self.position += 1;
             self.lanes.take_pauses().into_iter().for_each(|(_, paused)| self.paused = paused);
         }
@@ -338,6 +387,7 @@ impl Owner {
         for (_, id, outcome) in landed {
             self.board.end(at(world.now), &mut self.lanes, &mut self.pace, id, &outcome, 0.5);
         }
+        self.trials.extend(self.board.take_trials());
         if self.writing.as_ref().is_some_and(|(done, _)| *done <= world.now) {
             let written = self.writing.take();
             written.iter().for_each(|(_, batch)| world.write(batch));

@@ -8,8 +8,9 @@ use crate::notify::breaker::Standing;
 use crate::notify::destination::wall_clock;
 use crate::notify::http::Failure;
 use crate::notify::job::{Ending, Finished};
+use crate::notify::observer::Tried;
 use crate::notify::slack::api::{Became, Method, judge};
-use crate::notify::slack::board::Outcome;
+use crate::notify::slack::board::{Outcome, Trial};
 use crate::notify::slack::{Board, Pace};
 use crate::notify::verdict::AttemptResult;
 
@@ -88,10 +89,15 @@ impl Worker {
             observer.attempted(sink, ended.map_or(AttemptResult::Ok, |ended| ended.judged.result));
         }
         let failed = ended.filter(|ended| !matches!(ended.became, Became::Done { .. }));
+        let status = ended.and_then(|ended| ended.judged.status);
+        let detail = failed.map(|ended| self.around.redactor.redact(&ended.judged.detail)).unwrap_or_default();
+        for Trial { place, alert, since, rule, lead, number, then } in &bot.board.take_trials() {
+            let (place, since, number, then) = (*place, *since, *number, *then);
+            observer.tried(sink, &Tried { place, alert, since, rule, lead, number, status, detail: &detail, then });
+        }
         if let Some(ended) = failed {
-            let judged = &ended.judged;
-            let (result, detail) = (judged.result.name(), self.around.redactor.redact(&judged.detail));
-            tracing::warn!(sink, status = judged.status, result, detail, "attempt failed");
+            let result = ended.judged.result.name();
+            tracing::warn!(sink, status, result, detail, "attempt failed");
         }
         match finished {
             Some(Finished::Ended(Ending::GivenUp(reason))) => {
@@ -99,7 +105,6 @@ impl Worker {
                 tracing::error!(sink, reason, "delivery given up, the alert goes to the dead-letter topic");
             }
             Some(Finished::Shut(true)) => {
-                let detail = failed.map(|ended| self.around.redactor.redact(&ended.judged.detail));
                 tracing::error!(sink, detail, "the sink is shut, its backlog stays in Kafka");
             }
             _ => {}

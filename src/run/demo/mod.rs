@@ -29,6 +29,7 @@ use crate::core::alert::{Alert, AlertKind};
 use crate::core::event::FieldPath;
 use crate::core::rule::RuleSet;
 use crate::core::time::Timestamp;
+use crate::notify::slack::gallery;
 
 /// The demo's rules file, and the name that its faults would print.
 pub const RULES: (&str, &str) = ("demo-rules.yaml", include_str!("../demo-rules.yaml"));
@@ -255,6 +256,7 @@ fn sources(worker: &Worker) -> Sources {
         waiting_for: "simulated leads".to_owned(),
         readiness: Box::new(move || readiness()),
         metrics: Box::new(move || metrics()),
+        cards: serde_json::to_string(&gallery::samples(Timestamp::from_millis(unix_ms()))).ok(),
     }
 }
 

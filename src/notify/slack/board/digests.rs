@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::choice::DIGEST_EVERY;
 use super::posting::digest_metadata;
+use super::trying::{DIGEST, Trial};
 use super::{Board, Call, Order, Request, SETTLE};
 use crate::codec::ledger::{self, Entry};
 use crate::config::settings::OnUncertain;
@@ -18,6 +19,7 @@ use crate::notify::dead_letter::Incoming;
 use crate::notify::job::Place;
 use crate::notify::job::{Ending, Ticket};
 use crate::notify::lanes::Lanes;
+use crate::notify::observer::Then;
 use crate::notify::slack::api::{Became, Ended, Method};
 use crate::notify::slack::digest::{Occasion, digest, minimal};
 use crate::notify::slack::fold::Seen;
@@ -70,6 +72,31 @@ impl Digest {
         if key == note_key(&self.id) {
             self.awaited.remove(&partition);
             self.arm();
+        }
+    }
+
+    /// The attempt at it that is under way.
+    pub(super) fn about(&self, lanes: &Lanes<Incoming>, number: u32) -> Option<Trial> {
+        let (first, _) = self.members.first()?;
+        let place = (first.partition, first.offset);
+        let (record, ..) = lanes.tried(place)?;
+        let alerts: usize = self.members.iter().map(|(_, offsets)| offsets.len()).sum();
+        Some(Trial {
+            place,
+            alert: record.alert_id(),
+            since: self.oldest,
+            rule: DIGEST.to_owned(),
+            lead: format!("{alerts} alerts"),
+            number,
+            then: Then::Delivered,
+        })
+    }
+
+    /// When something is done for it again.
+    pub(super) fn again_at(&self) -> Option<Timestamp> {
+        match self.stage {
+            Stage::Armed(at) | Stage::Unknown { look_at: at } => Some(at),
+            Stage::Arming | Stage::Asking => None,
         }
     }
 
@@ -163,8 +190,11 @@ impl Board {
             self.wakes(Some(at));
             return None;
         }
-        if now - digest.at > STILL_TRUE {
-            // What it says of their age holds no more; some may be too old by now.
+        let is_to_be_told = |(ticket, offsets): &(Ticket, Vec<Offset>)| {
+            offsets.iter().all(|offset| lanes.is_to_be_told((ticket.partition, *offset)))
+        };
+        if now - digest.at > STILL_TRUE || !digest.members.iter().all(is_to_be_told) {
+            // What it says of their age holds no more, and some may be too old by now; or a lead of it was erased.
             self.dissolve(lanes);
             self.wakes(Some(now));
             return None;

@@ -56,7 +56,10 @@ impl Board {
         // What was frozen together does not come back together.
         let freeze = freeze.map(|length| Span::from_millis(length.as_millis() + (chance * 1_000.0) as i64));
         pace.ended(now, pass, failed, freeze);
+        let about = self.about(lanes, &call);
         let finished = self.follow(now, lanes, call, outcome, chance);
+        self.note_try(about, lanes, finished, outcome);
+        self.erase_later(now, lanes);
         // An answer to a token that was exchanged meanwhile says nothing about the new one.
         if matches!(finished, Some(Finished::Shut(_))) && token != self.token {
             lanes.renewed(now);
@@ -96,6 +99,14 @@ impl Board {
                 self.orphan_looked(now, lanes, (&id, partition), found);
                 None
             }
+            (Call::Redact(key), Outcome::Sent(ended)) => {
+                self.redacted(now, lanes, &key, ended, chance);
+                None
+            }
+            (Call::RedactLook(key), Outcome::Looked(found)) => {
+                self.redact_looked(now, lanes, &key, found);
+                None
+            }
             _ => Some(Finished::Stale),
         }
     }
@@ -109,10 +120,10 @@ impl Board {
         ended: &Ended,
         chance: f64,
     ) -> Option<Finished> {
+        let is_post = matches!(step, Step::Post | Step::Reply);
         match &ended.became {
             Became::Done { channel, ts } => {
-                let placed =
-                    Some(CardPlace { channel: channel.clone(), ts: ts.clone() }).filter(|_| step == Step::Post);
+                let placed = is_post.then(|| CardPlace { channel: channel.clone(), ts: ts.clone() });
                 return self.done(now, lanes, (ticket, key), plan, placed);
             }
             Became::ParentGone => {
@@ -153,7 +164,7 @@ impl Board {
         }
     }
 
-    /// Slack has it: the card is as planned.
+    /// Slack has it: the card is as planned. `placed` is where a new message is, of the card or in its thread.
     fn done(
         &mut self,
         now: Timestamp,
@@ -163,7 +174,10 @@ impl Board {
         placed: Option<CardPlace>,
     ) -> Option<Finished> {
         let mut card = plan.card.clone()?;
-        card.place = placed.or(card.place);
+        match placed {
+            Some(reply) if plan.step == Step::Reply => card.add_other(reply),
+            placed => card.place = placed.or(card.place),
+        }
         card.intent = None;
         // A reply is no edit.
         card.edited = if plan.step == Step::Reply { card.edited } else { now };
@@ -214,7 +228,7 @@ impl Board {
             return;
         };
         let card = Card { intent: None, ..slot.card.clone() };
-        if card.place.is_none() && card.shown.is_none() {
+        if card.place.is_none() && card.shown.is_none() && card.others.is_empty() {
             self.slots.remove(key);
             lanes.note(key.0, super::note_key(&key.1), None);
         } else {
@@ -311,13 +325,16 @@ impl Board {
         let slot = self.slots.get(key)?;
         let mut plan = self.terms.folding.plan(Some(&slot.card), shown);
         let is_reply = matches!(wanted, Wanted::Reply { .. });
+        let mut placed = Some(CardPlace { channel: self.place_of(&slot.card).channel, ts: found.ts.clone() });
         if !matches!((is_reply, plan.step), (true, Step::Reply) | (false, Step::Post)) {
             // It is there, but shows what we do not have: an edit will tell.
             plan.settled.clear();
             plan.card = Some(slot.card.clone());
-            plan.card.iter_mut().filter(|_| is_reply).flat_map(|card| &mut card.fired).for_each(|f| f.untold = None);
+            for card in plan.card.iter_mut().filter(|_| is_reply) {
+                card.fired.iter_mut().for_each(|fired| fired.untold = None);
+                placed.take().into_iter().for_each(|reply| card.add_other(reply));
+            }
         }
-        let placed = (!is_reply).then(|| CardPlace { channel: self.terms.channel.clone(), ts: found.ts.clone() });
         self.done(now, lanes, (ticket, key), plan, placed)
     }
 

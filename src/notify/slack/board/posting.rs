@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use super::{Board, Call, Doubt, Key, Order, Request, face, shown_alert};
 use crate::codec::ledger::Card;
-use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 use crate::notify::dead_letter::Incoming;
 use crate::notify::job::Place;
@@ -187,7 +186,7 @@ impl Board {
             _ => draw(&face, now),
         };
         message["channel"] = at.channel.into();
-        message["metadata"] = metadata(card, &alert);
+        message["metadata"] = metadata(&card.episode, &alert.id.to_string());
         match method {
             Method::Update => message["ts"] = at.ts.into(),
             Method::Reply => message["thread_ts"] = at.ts.into(),
@@ -198,8 +197,8 @@ impl Board {
 }
 
 /// Ids only: everybody in the workspace can read it.
-fn metadata(card: &Card, alert: &Alert) -> Value {
-    let payload = json!({ "alert_id": alert.id.to_string(), "episode": card.episode, "v": VERSION });
+pub(super) fn metadata(episode: &str, alert_id: &str) -> Value {
+    let payload = json!({ "alert_id": alert_id, "episode": episode, "v": VERSION });
     json!({ "event_type": EVENT_TYPE, "event_payload": payload })
 }
 
@@ -209,7 +208,7 @@ pub(super) fn digest_metadata(id: &str) -> Value {
 }
 
 /// Names each rule that was not told yet, and its reason.
-fn reply(card: &Card, is_minimal: bool) -> Value {
+pub fn reply(card: &Card, is_minimal: bool) -> Value {
     let untold = card.fired.iter().filter_map(|fired| Some((&fired.rule, fired.untold.as_ref()?)));
     let mut lines: Vec<_> = untold.map(|(rule, reason)| format!("{}: {}", clean(rule), clean(reason))).collect();
     let left = lines.len().saturating_sub(TOLD);

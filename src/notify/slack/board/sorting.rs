@@ -37,7 +37,7 @@ impl Board {
         let Some(lead) = lanes.lead(place) else {
             return;
         };
-        if lanes.give_up_old(now, place) {
+        if lanes.end_suppressed(now, place) || lanes.give_up_old(now, place) {
             return;
         }
         let seen = self.read(now, lanes, place);
@@ -88,10 +88,11 @@ impl Board {
         let ends: Vec<_> = plan.settled.iter().map(ending).collect();
         lanes.end_together(now, &ends, placed.as_ref().map(|place| place.ts.as_str()));
         match plan.card {
-            // Its message is gone and the lead is no longer hot: nothing of it is left.
+            // Its message is gone and the lead is no longer hot: nothing of it is left, unless other messages tell of the lead.
             Some(card) if card.place.is_none() => {
-                let is_gone = card.closed && self.slots.remove(key).is_some();
-                if is_gone {
+                if card.closed && !card.others.is_empty() {
+                    self.keep(lanes, key, card, Doubt::None);
+                } else if card.closed && self.slots.remove(key).is_some() {
                     lanes.note(key.0, note_key(&key.1), None);
                 }
             }

@@ -1,0 +1,204 @@
+//! Leads that are erased while a Slack bot tells of them, on a virtual clock: whatever fails, nothing is left that says who.
+
+use proptest::prelude::*;
+
+use super::super::world::{Fault, World, assert_pace, terms, well};
+use super::*;
+use crate::core::alert::AlertKind::{Closed, Opened, Updated};
+use crate::notify::stage::{HOUR, MINUTE, SECOND};
+
+const SUPPRESSED: Option<&str> = Some("suppressed");
+const DELIVERED: Option<&str> = Some("delivered");
+
+/// Messages that say something of a lead.
+fn named(world: &World, lead: &str) -> usize {
+    let name = format!("Lead {lead}");
+    let replies = |message: &&crate::notify::slack::world::Message| message.text().contains("reason");
+    let said = world.messages.iter().filter(|message| message.all().contains(&name));
+    said.count() + world.replies().into_iter().filter(replies).count()
+}
+
+/// Goal: a card with a reply, and an earlier card of the same lead, lose what they say; the next alert starts a new card.
+#[test]
+fn cards_and_replies_of_an_erased_lead_say_no_more() {
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    world.publish(MINUTE, "ada", "a", Closed);
+    world.publish(2 * MINUTE, "ada", "a", Opened);
+    world.publish(3 * MINUTE, "ada", "b", Opened);
+    world.publish(3 * MINUTE, "bo", "a", Opened);
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, 4 * MINUTE, &mut well);
+    assert_eq!((world.parents().len(), world.replies().len(), named(&world, "ada")), (3, 1, 3));
+    assert!(world.compacted().contains("Lead ada"));
+    world.erases("ada");
+    owner.works_until(&mut world, 5 * MINUTE, &mut well);
+    assert_eq!((named(&world, "ada"), named(&world, "bo")), (0, 1), "{:#?}", world.messages);
+    let redacted = world.messages.iter().filter(|message| message.text() == "Erased on request");
+    let episodes: Vec<_> =
+        redacted.map(|message| message.says["metadata"]["event_payload"]["episode"].clone()).collect();
+    assert!(episodes.len() == 3 && episodes.iter().all(|episode| !episode.is_null()), "{episodes:?}");
+    let compacted = world.compacted();
+    assert!(!compacted.contains("ada") && compacted.contains("Lead bo"), "{compacted}");
+    assert!(!compacted.contains("redact/"), "it is done: {compacted}");
+
+    // Another owner redacts nothing again, and a fresh alert has a card of its own that stays.
+    let (edits, before) = (world.count(Method::Update), world.now);
+    world.publish(6 * MINUTE, "ada", "a", Opened);
+    let mut next = world.takes_over(terms());
+    next.works_until(&mut world, 7 * MINUTE, &mut well);
+    let mut third = world.takes_over(terms());
+    third.works_until(&mut world, 8 * MINUTE, &mut well);
+    assert_eq!((world.parents().len(), named(&world, "ada")), (4, 1));
+    assert_eq!(world.count(Method::Update), edits, "nothing is edited after {before}");
+    world.erases("ada");
+    third.works_until(&mut world, 9 * MINUTE, &mut well);
+    assert_eq!(named(&world, "ada"), 0, "a second erasure is one more");
+}
+
+/// Goal: what waits is told nobody, at once, although Slack is down; what was told is redacted when Slack is back, also by
+/// another owner.
+#[test]
+fn an_erasure_outlives_an_outage_and_its_owner() {
+    for hands_over in [false, true] {
+        let mut world = World::default();
+        world.publish(0, "ada", "a", Opened);
+        world.publish(0, "bo", "a", Opened);
+        world.publish(2 * MINUTE, "ada", "b", Opened);
+        world.publish(3 * MINUTE, "ada", "b", Updated);
+        let mut script =
+            |now: i64, _: Method| if (MINUTE..HOUR).contains(&now) { Fault::Status(503) } else { Fault::None };
+        let mut owner = world.takes_over(terms());
+        owner.works_until(&mut world, 10 * MINUTE, &mut script);
+        assert_eq!(world.outcomes(), [DELIVERED, DELIVERED, None, None]);
+        world.erases("ada");
+        owner.works_until(&mut world, 11 * MINUTE, &mut script);
+        assert_eq!(world.outcomes(), [DELIVERED, DELIVERED, SUPPRESSED, SUPPRESSED]);
+        assert!(!world.compacted().contains("ada"), "{}", world.compacted());
+        assert_eq!(named(&world, "ada"), 1, "Slack is down");
+        world.publish(12 * MINUTE, "ada", "c", Opened);
+        if hands_over {
+            owner = world.takes_over(terms());
+        }
+        owner.works_until(&mut world, 3 * HOUR, &mut script);
+        let cards = world.parents();
+        let texts: Vec<_> = cards.iter().map(|card| card.text().get(..9).unwrap_or_default()).collect();
+        assert_eq!(texts, ["Erased on", "HOT | Lea", "LATE | 1 "], "the fresh alert is not of before");
+        assert!(!world.compacted().contains("redact/"));
+        assert_pace(&world);
+    }
+}
+
+/// Goal: a card of which nobody knows whether it was posted is looked for and redacted; one that was not is not posted.
+#[test]
+fn a_card_that_was_about_to_be_posted_is_looked_for() {
+    for was_posted in [true, false] {
+        for dies in [false, true] {
+            let mut world = World::default();
+            world.publish(0, "ada", "a", Opened);
+            let mut script = |now: i64, method: Method| match method {
+                Method::Post if now < SECOND => Fault::Lost(was_posted),
+                _ => Fault::None,
+            };
+            let mut owner = world.takes_over(terms());
+            owner.works_until(&mut world, 2 * SECOND, &mut script);
+            world.erases("ada");
+            if dies {
+                owner = world.takes_over(terms());
+            }
+            owner.works_until(&mut world, 5 * MINUTE, &mut script);
+            assert_eq!(
+                (world.messages.len(), named(&world, "ada")),
+                (usize::from(was_posted), 0),
+                "{was_posted} {dies}"
+            );
+            assert_eq!(world.outcomes(), [SUPPRESSED]);
+            let compacted = world.compacted();
+            assert!(!compacted.contains("ada") && !compacted.contains("redact/"), "{compacted}");
+        }
+    }
+}
+
+/// Goal: a digest that is not posted yet names nobody who was erased.
+#[test]
+fn a_digest_that_waits_loses_who_was_erased() {
+    let mut world = World::default();
+    for n in 0..60 {
+        world.publish(0, &format!("lead{n}"), "a", Opened);
+    }
+    let mut owner = world.takes_over(terms());
+    let mut down = |_: i64, _: Method| Fault::Limited(30, false);
+    owner.works_until(&mut world, SECOND, &mut down);
+    assert!(world.messages.is_empty());
+    for n in [7, 30, 59] {
+        world.erases(&format!("lead{n}"));
+    }
+    owner.works_until(&mut world, 10 * MINUTE, &mut well);
+    let said: String = world.messages.iter().map(|message| message.all()).collect();
+    for n in [7, 30, 59] {
+        assert!(!said.contains(&format!("Lead lead{n} ")), "lead{n} is named");
+    }
+    assert!(said.contains("DIGEST") && said.contains("Lead lead31 "));
+    let suppressed = world.outcomes().iter().filter(|outcome| **outcome == SUPPRESSED).count();
+    assert_eq!((suppressed, owner.counts().ended), (3, 60));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    /// Whatever fails and whoever goes on: nothing that was told of the erased lead is left but in digests, all alerts end, and
+    /// nothing of it is on the compacted ledger.
+    #[test]
+    fn nothing_of_an_erased_lead_is_left(
+        alerts in prop::collection::vec((0..20 * MINUTE, 0_usize..3, 0_usize..3, 0_usize..3), 1..40),
+        faults in prop::collection::vec(0_usize..8, 1..30),
+        erased_at in 0..25 * MINUTE,
+        takeovers in prop::collection::vec(0..30 * MINUTE, 0..4),
+    ) {
+        let mut world = World::default();
+        let mut alerts = alerts;
+        alerts.sort_unstable();
+        for (at, lead, rule, kind) in &alerts {
+            world.publish(*at, ["ada", "bo", "cy"][*lead], ["a", "b", "c"][*rule], [Opened, Updated, Closed][*kind]);
+        }
+        let mut turn = 0;
+        let mut script = |now: i64, _: Method| {
+            turn += 1;
+            match faults[turn % faults.len()] {
+                _ if now > 30 * MINUTE => Fault::None,
+                0 => Fault::Status(503),
+                1 => Fault::Lost(true),
+                2 => Fault::Lost(false),
+                3 => Fault::Limited(5, true),
+                _ => Fault::None,
+            }
+        };
+        let mut owner = world.takes_over(terms());
+        let mut stops: Vec<(i64, bool)> = takeovers.into_iter().map(|at| (at, false)).collect();
+        stops.push((erased_at, true));
+        stops.sort_unstable();
+        for (stop, erases) in stops {
+            owner.works_until(&mut world, stop, &mut script);
+            if erases {
+                world.erases("ada");
+            } else {
+                owner = world.takes_over(terms());
+            }
+        }
+        owner.works_until(&mut world, 3 * HOUR, &mut script);
+        let is_digest = |text: &str| text.starts_with("LATE") || text.starts_with("DIGEST");
+        let compacted = world.compacted();
+        let of_before = |(_, (at, lead, ..)): &(usize, &(i64, usize, usize, usize))| *lead == 0 && *at <= erased_at;
+        for (n, _) in alerts.iter().enumerate().filter(of_before) {
+            let reason = format!("reason {}", n + 1);
+            let told = world.messages.iter().filter(|message| !is_digest(message.text()));
+            let left: Vec<_> = told.filter(|message| message.all().contains(&format!("{reason}\""))).collect();
+            prop_assert!(left.is_empty(), "{:#?}", left);
+            prop_assert!(!compacted.contains(&format!("{reason}\\")), "{}", compacted);
+        }
+        prop_assert!(!compacted.contains("redact/"), "{}", compacted);
+        prop_assert_eq!(world.committed, alerts.len() as i64);
+        prop_assert!(world.outcomes().iter().all(Option::is_some), "{:?}", world.outcomes());
+        assert_pace(&world);
+    }
+}
