@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::books::Counts;
 use super::dead_letter::Incoming;
 use super::gate::Gate;
-use super::job::{Attempt, Batch, Ending, Epoch, Fate, Policy};
+use super::job::{Attempt, Batch, Change, Ending, Epoch, Fate, Policy};
 use super::lanes::Lanes;
 use super::ledger::entry;
 use super::replay::{Page, wished};
@@ -61,6 +61,12 @@ pub struct Stage {
     epoch: Epoch,
     /// Nothing is written to the ledger.
     pub ledger_is_down: bool,
+    /// It asks for none of the alerts by itself.
+    pub takes_nothing: bool,
+    /// The sink has a fallback.
+    pub has_fallback: bool,
+    /// When the fallback got which alert.
+    pub lent: Vec<(i64, i64)>,
 }
 
 /// The owner of the partition, or one that believes it is.
@@ -100,6 +106,9 @@ impl Stage {
             page.take(key, ledger::read(value.as_deref()).expect("a record of ours"));
         }
         let mut lanes = Lanes::new(policy());
+        if self.has_fallback {
+            lanes = lanes.lending(|_| true);
+        }
         lanes.assign(page.takeover(P0, self.epoch, ENDPOINT));
         let position = self.committed;
         Owner {
@@ -127,6 +136,15 @@ impl Stage {
         let (_, newest) = self.ledger.iter().rfind(|(key, _)| key == ledger::SINK)?;
         match ledger::read(newest.as_deref()).expect("a record of ours") {
             Some(Entry::Sink(state)) => Some(state.standing),
+            _ => None,
+        }
+    }
+
+    /// Since when the sink takes nothing, as the ledger has it in milliseconds of this clock.
+    pub fn failing(&self) -> Option<i64> {
+        let (_, newest) = self.ledger.iter().rfind(|(key, _)| key == ledger::SINK)?;
+        match ledger::read(newest.as_deref()).expect("a record of ours") {
+            Some(Entry::Sink(state)) => state.failing.map(|since| since.as_millis() - START),
             _ => None,
         }
     }
@@ -171,18 +189,17 @@ impl Stage {
             if let Fate::Ended(Ending::GivenUp(_)) = write.fate {
                 self.dead.push(write.ticket.offset.0);
             }
+            if write.lend {
+                self.lent.push((self.now, write.ticket.offset.0));
+            }
             if write.tries.redrives > 0 {
                 self.ledger.push((ledger::redrive_key(&key, write.tries.redrives), None));
             }
             self.ledger.push((key, Some(ledger::write(&entry(write, now)))));
         }
         if let Some(change) = &batch.change {
-            let state = SinkState {
-                standing: change.standing,
-                since: change.since,
-                endpoint: ENDPOINT.to_owned(),
-                detail: change.detail.clone(),
-            };
+            let Change { standing, since, detail, failing } = change.clone();
+            let state = SinkState { standing, since, endpoint: ENDPOINT.to_owned(), detail, failing };
             self.ledger.push((ledger::SINK.to_vec(), Some(ledger::write(&Entry::Sink(state)))));
         }
     }
@@ -202,6 +219,7 @@ impl Owner {
             assert!(step < MOST_STEPS, "it turns on the spot at {}", stage.now);
             self.read(stage);
             self.send(stage, endpoint);
+            self.lanes.lend(at(stage.now));
             if self.writing.is_none() {
                 self.writing = self.lanes.take_batch().map(|batch| (stage.now + LEDGER, batch));
             }
@@ -245,7 +263,11 @@ impl Owner {
                 break;
             }
             let record = stage.record(self.position);
-            self.lanes.admit((P0, Offset(self.position)), lead.as_bytes(), at(*published), record);
+            let place = (P0, Offset(self.position));
+            match stage.takes_nothing {
+                true => self.lanes.skip(place),
+                false => self.lanes.admit(place, lead.as_bytes(), at(*published), record),
+            }
             self.position += 1;
             for (_, paused) in self.lanes.take_pauses() {
                 self.paused = paused;
@@ -268,7 +290,7 @@ impl Owner {
     fn next_event(&self, stage: &Stage) -> Option<i64> {
         let air = self.air.iter().map(|(done, ..)| *done);
         let ledger = self.writing.iter().filter(|_| !stage.ledger_is_down).map(|(done, _)| *done);
-        let lanes = self.lanes.wake_at().map(|at| at.as_millis() - START);
+        let lanes = self.lanes.wake_at().into_iter().chain(self.lanes.lends_at()).map(|at| at.as_millis() - START);
         let next = (self.position + self.position % 2) as usize / 2;
         let topic = stage.alerts.get(next).filter(|_| !self.paused).map(|(published, _)| *published);
         air.chain(ledger).chain(lanes).chain(topic).min()

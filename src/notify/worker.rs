@@ -158,6 +158,7 @@ impl Worker {
         let mut renewals = self.around.destination.renewals();
         loop {
             self.start_attempts();
+            self.lend();
             self.settle();
             let wake = self.wake_at();
             tokio::select! {
@@ -253,7 +254,21 @@ impl Worker {
     /// Another sink with the same address may have opened it, or closed it.
     fn tell_breaker(&mut self, is_open: bool) {
         if std::mem::replace(&mut self.breaker_was_open, is_open) != is_open {
+            let now = self.clock.now();
+            if is_open {
+                self.lanes.fails(now)
+            } else {
+                self.lanes.recovers(now)
+            }
             self.around.observer.breaker(&self.around.sink, is_open);
+        }
+    }
+
+    /// What waits for too long goes to the fallback too.
+    fn lend(&mut self) {
+        if let Some(since) = self.lanes.lend(self.clock.now()) {
+            let (sink, since) = (&self.around.sink, since.to_string());
+            tracing::error!(sink, since, "the sink cannot be reached: its fallback gets its alerts until it takes one");
         }
     }
 
@@ -379,7 +394,7 @@ impl Worker {
             Some(bot) => bot.board.wake_at(),
             None => self.lanes.wake_at(),
         };
-        let lanes = at.map(|at| self.clock.instant(at));
+        let lanes = at.into_iter().chain(self.lanes.lends_at()).map(|at| self.clock.instant(at));
         let drains = self.draining.iter().map(|drain| drain.deadline);
         let idle = Instant::now() + Duration::from_secs(3_600);
         drains.chain(lanes).fold(idle, Instant::min)

@@ -162,7 +162,7 @@ impl Observer for Deliveries {
     }
 
     fn stands(&self, sink: &str, change: &Change) {
-        let Change { standing, since, detail } = change;
+        let Change { standing, since, detail, failing: _ } = change;
         self.hooks.readiness.sink_blocked(sink, *standing == Standing::Blocked);
         let trouble = match standing {
             Standing::Open => None,

@@ -21,7 +21,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// Those that version 1 did not have.
-const SINCE_2: [&str; 5] = ["redrive", "redriven", "coalesced", "card", "digest"];
+const SINCE_2: [&str; 8] = ["redrive", "redriven", "coalesced", "card", "digest", "lent", "failing", "card_in_place"];
 
 /// One of each kind, with all that it can say.
 fn samples() -> Vec<(&'static str, Entry)> {
@@ -49,6 +49,7 @@ fn samples() -> Vec<(&'static str, Entry)> {
     let delivered =
         Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, into: None, tries: Tries::default() };
     let reason = Some("exhausted".to_owned());
+    let lent = Parked { tries: Tries { lent: true, ..tries.clone() }, ..parked.clone() };
     let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, into: None, tries };
     let redriven = Ended { tries: again, ..given_up.clone() };
     let coalesced =
@@ -68,14 +69,18 @@ fn samples() -> Vec<(&'static str, Entry)> {
         closed: true,
         edited: at(70),
         intent: Some(Intent { alert_id: "0123456789abcdef0123456789abcdef".to_owned(), at: at(69), reply: true }),
+        instead_of: None,
     };
+    let card_in_place = Card { instead_of: Some("sdr".to_owned()), ..card.clone() };
     let digest = Digest { id: "ffeeddccbbaa99887766554433221100".to_owned(), at: at(5), offsets: vec![7, 9] };
     let sink = SinkState {
         standing: Standing::Disabled,
         since: at(3),
         endpoint: "0123456789abcdef".to_owned(),
         detail: "status 410".to_owned(),
+        failing: None,
     };
+    let failing = SinkState { standing: Standing::Open, detail: String::new(), failing: Some(at(2)), ..sink.clone() };
     vec![
         ("parked", Entry::Parked(parked)),
         ("delivered", Entry::Ended(delivered)),
@@ -87,6 +92,9 @@ fn samples() -> Vec<(&'static str, Entry)> {
         ("coalesced", Entry::Ended(coalesced)),
         ("card", Entry::Card(card)),
         ("digest", Entry::Digest(digest)),
+        ("lent", Entry::Parked(lent)),
+        ("failing", Entry::Sink(failing)),
+        ("card_in_place", Entry::Card(card_in_place)),
     ]
 }
 
