@@ -3,6 +3,7 @@
 mod bot;
 mod broker;
 mod dlq;
+mod edges;
 mod fake_slack;
 mod fallback;
 mod fence;
