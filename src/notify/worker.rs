@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod bot;
+mod reach;
 
 use std::collections::HashMap;
 use std::sync::mpsc as blocking;
@@ -251,27 +252,6 @@ impl Worker {
         }
     }
 
-    /// Another sink with the same address may have opened it, or closed it.
-    fn tell_breaker(&mut self, is_open: bool) {
-        if std::mem::replace(&mut self.breaker_was_open, is_open) != is_open {
-            let now = self.clock.now();
-            if is_open {
-                self.lanes.fails(now)
-            } else {
-                self.lanes.recovers(now)
-            }
-            self.around.observer.breaker(&self.around.sink, is_open);
-        }
-    }
-
-    /// What waits for too long goes to the fallback too.
-    fn lend(&mut self) {
-        if let Some(since) = self.lanes.lend(self.clock.now()) {
-            let (sink, since) = (&self.around.sink, since.to_string());
-            tracing::error!(sink, since, "the sink cannot be reached: its fallback gets its alerts until it takes one");
-        }
-    }
-
     fn end(&mut self, done: Result<(Id, Done), JoinError>) {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         if let Err(error) = &done {
@@ -293,24 +273,6 @@ impl Worker {
             (Some(Task::Order(order, method)), _) => self.order_ended(order, method, &bot::broken(method)),
             (None, _) => {}
         }
-    }
-
-    /// Tells the gate what the endpoint answered.
-    fn open_gate(&mut self, pass: Pass, judged: &Judged) {
-        let now = self.clock.now();
-        let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = gate.breaker();
-        gate.ended(now, pass, judged);
-        let (sink, after) = (&self.around.sink, gate.breaker());
-        drop(gate);
-        match (before, after) {
-            (Breaker::Closed, Breaker::Open(_)) => {
-                tracing::error!(sink, "the endpoint fails too often: nothing is sent, one message asks again in 30 s");
-            }
-            (Breaker::Probing, Breaker::Closed) => tracing::info!(sink, "the endpoint takes messages again"),
-            _ => {}
-        }
-        self.tell_breaker(after != Breaker::Closed);
     }
 
     fn finish(&mut self, ticket: Ticket, number: u32, done: Attempted) {

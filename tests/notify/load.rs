@@ -1,5 +1,5 @@
-//! What much of everything costs: memory while 10,000 alerts wait, receivers that never end, a storm, a bad endpoint among many,
-//! and Slack down for minutes. The real program, a real broker; each prints its figures.
+//! What much of everything costs: memory while 10,000 alerts wait, receivers that never end, a storm, a bad endpoint among
+//! many, and Slack down for minutes. The real program, a real broker; each prints its figures.
 //!
 //! The long forms have their own command, `tests/notify/long`.
 
@@ -278,5 +278,39 @@ fn an_outage_of_slack_loses_nothing() {
         assert!(cards[0]["blocks"].to_string().contains(&format!("reason {newest}\"")), "the newest: {}", cards[0]);
     }
     assert!(slack.messages("LATE | ", false).is_empty(), "nothing is older than stale_after");
+    slack.assert_kept();
+}
+
+/// Goal: more alerts in a moment than Slack takes in an hour: memory stays bounded, the pace holds, the hottest have cards, all
+/// others are counted in digests, and all end. Method: the strict Slack notes every breach of t + 3 posts in t seconds.
+#[test]
+fn a_storm_is_bounded_in_memory_and_in_posts_and_all_of_it_ends() {
+    let alerts = size("HOTLEAD_STORM", 400);
+    let (folder, slack) = (tempfile::tempdir().expect("a folder"), FakeSlack::start());
+    let deployment = Deployment::with("storm", 1, &bot(&folder, &slack));
+    let process = deployment.start("a");
+    let (before, begun) = (memory(&process, "VmRSS"), Instant::now());
+    deployment.publish((0..alerts as u128).map(|number| large(number, 1)));
+    let told = || serde_json::from_str::<Value>(&sink(&process, &["status", "sdr", "--json"]).1).expect("an object");
+    let of = |told: &Value, name: &str| told[name].as_u64().unwrap_or_default() as usize;
+    let is_over = |told: &Value| of(told, "delivered") + of(told, "coalesced") == alerts;
+    let end = wait_for("all ends", Duration::from_secs(900), || Some(told()).filter(is_over));
+    let more = memory(&process, "VmHWM").saturating_sub(before);
+    let digests = slack.messages("DIGEST | ", false);
+    let number = |digest: &Value| {
+        let head = digest["blocks"][0]["text"]["text"].as_str()?.strip_prefix("DIGEST | ")?.to_owned();
+        head.split(' ').next()?.parse::<usize>().ok()
+    };
+    let named: usize = digests.iter().filter_map(number).sum();
+    let posts = slack.count("chat.postMessage");
+    println!(
+        "{alerts} alerts at once: {} cards, {} in {} digests, {posts} posts in {} s; {before} MiB before, {more} MiB more",
+        of(&end, "delivered"),
+        of(&end, "coalesced"),
+        digests.len(),
+        begun.elapsed().as_secs()
+    );
+    assert_eq!((named, posts), (of(&end, "coalesced"), of(&end, "delivered") + digests.len()), "{end}");
+    assert!(of(&end, "delivered") >= 20 && more <= MOST_MIB, "{end}, {more} MiB");
     slack.assert_kept();
 }
