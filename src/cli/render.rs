@@ -67,7 +67,7 @@ fn render(
 fn one(settings: &Settings, sink: &Sink, found: &Found) -> (Value, Vec<Use>) {
     let alert = &found.alert;
     // As if it were sent at once: the same alert looks the same whenever it is asked about.
-    let written = Writer::of(sink, &settings.group).write(&found.value, alert, false, alert.trigger.time);
+    let written = Writer::of(sink, &settings.group).write(&found.value, alert, false, None, alert.trigger.time);
     let mut row = json!({ "sink": sink.id, "alert": alert.id.to_string() });
     let message = match written {
         Ok(message) => message,

@@ -1,5 +1,6 @@
 //! `hotlead route test FILE`: where alerts go.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -19,6 +20,9 @@ struct Row<'a> {
     rule: &'a str,
     lead: &'a str,
     sinks: &'a [&'a str],
+    /// By their ids: who gets it too while one of these sinks cannot be reached.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    fallbacks: BTreeMap<&'a str, &'a str>,
 }
 
 /// Prints where each alert goes, and answers with the exit code: 1 if none goes anywhere, or one does not go where it is
@@ -53,15 +57,21 @@ fn report(
     for Found { alert, value } in alerts {
         let value = serde_json::from_slice(value).unwrap_or_default();
         let sinks = routes.route(&value);
+        let fallbacks = routes.fallbacks(&sinks);
         anywhere |= !sinks.is_empty();
         as_expected &= expected.iter().all(|id| sinks.contains(&id.as_str()));
         let (kind, rule, lead) = (alert.kind.name(), alert.rule.as_str(), alert.lead.key.as_str());
         if json {
-            let row = Row { alert: alert.id.to_string(), kind, rule, lead, sinks: &sinks };
+            let row = Row { alert: alert.id.to_string(), kind, rule, lead, sinks: &sinks, fallbacks };
             serde_json::to_writer(&mut *out, &row)?;
             writeln!(out)?;
         } else {
-            let to = if sinks.is_empty() { "nobody".to_owned() } else { sinks.join(", ") };
+            let named = |sink: &&str| match fallbacks.get(sink) {
+                Some(fallback) => format!("{sink} (fallback {fallback})"),
+                None => (*sink).to_owned(),
+            };
+            let all: Vec<_> = sinks.iter().map(named).collect();
+            let to = if all.is_empty() { "nobody".to_owned() } else { all.join(", ") };
             writeln!(out, "{} {kind} {} {} -> {to}", alert.id, plain(rule), plain(lead))?;
         }
     }

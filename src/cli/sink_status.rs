@@ -30,6 +30,12 @@ struct Status {
     since: Option<Timestamp>,
     /// The answer that led to it.
     detail: Option<String>,
+    /// The sink that gets its alerts too while it cannot be reached.
+    fallback: Option<String>,
+    /// Since when it takes nothing, if that fallback stands in for it now.
+    failing: Option<Timestamp>,
+    /// Of those that the ledger holds: the fallback has them too.
+    lent: u64,
     /// Records of the alert topic that are not done: unread, in memory, and markers of transactions.
     waiting: u64,
     /// Alerts that the ledger holds for later.
@@ -137,7 +143,9 @@ fn read(settings: &Settings, sink: &str) -> Result<Status, (u8, String)> {
     let alerts = &settings.topics.alerts;
     let partitions = probe.partitions(alerts, Right::Read, ASK).map_err(away)?.unwrap_or(0);
     let waiting = if partitions > 0 { probe.lag(alerts, partitions, ASK).map_err(away)? } else { 0 };
-    Ok(Status::of(sink, waiting, newest.into_values()))
+    let route = settings.routing.sinks.iter().find(|route| route.id == sink);
+    let fallback = route.and_then(|route| route.fallback.clone());
+    Ok(Status { fallback, ..Status::of(sink, waiting, newest.into_values()) })
 }
 
 /// Forgets wishes for dead letters that something has come of: whoever asked twice did not see it yet.
@@ -164,6 +172,9 @@ impl Status {
             standing: Standing::Open.name(),
             since: None,
             detail: None,
+            fallback: None,
+            failing: None,
+            lent: 0,
             waiting,
             parked: 0,
             oldest_parked: None,
@@ -181,7 +192,10 @@ impl Status {
         let mut unblocked = None;
         for entry in entries {
             match entry {
-                Entry::Parked(parked) => status.waits(parked.time, parked.next_at),
+                Entry::Parked(parked) => {
+                    status.waits(parked.time, parked.next_at);
+                    status.lent += u64::from(parked.tries.lent);
+                }
                 Entry::Redrive(wish) => status.waits(wish.time, wish.asked),
                 Entry::Ended(ended) => *status.number(ended.outcome) += 1,
                 Entry::Sink(new) if state.as_ref().is_none_or(|known| known.since <= new.since) => state = Some(new),
@@ -191,6 +205,7 @@ impl Status {
                 Entry::Unblock { time } => unblocked = unblocked.max(Some(time)),
             }
         }
+        status.failing = state.as_ref().and_then(|state| state.failing);
         if let Some(SinkState { standing, since, detail, .. }) = state
             && (standing == Standing::Open || unblocked.is_none_or(|asked| asked < since))
         {
@@ -230,6 +245,19 @@ fn words(status: &Status) -> String {
     }
     if let Some(detail) = &status.detail {
         let _ = write!(text, ": {}", plain(detail));
+    }
+    match (&status.fallback, status.failing) {
+        (Some(fallback), Some(failing)) => {
+            let _ = write!(
+                text,
+                "\n  takes nothing since {failing}: {fallback} gets its alerts too, {} of them wait here",
+                status.lent
+            );
+        }
+        (Some(fallback), None) => {
+            let _ = write!(text, "\n  fallback {fallback}");
+        }
+        (None, _) => {}
     }
     let _ = write!(text, "\n  waiting {}  parked {}", status.waiting, status.parked);
     if let (Some(oldest), Some(next)) = (status.oldest_parked, status.next_attempt) {

@@ -27,6 +27,9 @@ pub const UNBLOCK: &[u8] = b"ask/unblock";
 /// What the key of a wish that a dead letter be delivered again begins with; see [`redrive_key`].
 const REDRIVE: &[u8] = b"ask/redrive/";
 
+/// The header of an alert that a fallback got: the id of the sink in whose place.
+pub const INSTEAD_OF: &str = "hotlead_instead_of";
+
 /// Before a lead's key: its card in Slack.
 pub const CARD: &[u8] = b"card/";
 
@@ -61,7 +64,8 @@ pub enum Entry {
     Redact(Redaction),
 }
 
-/// A dead letter that is to be delivered again.
+/// A dead letter that is to be delivered again, or an alert that comes in place of a sink that cannot be reached: that one
+/// names the sink in a header, [`INSTEAD_OF`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Redrive {
     /// Its offset on the alert topic.
@@ -135,10 +139,17 @@ pub struct Tries {
     /// When an operator asked for the last of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<Timestamp>,
+    /// Its sink cannot be reached, and the sink's fallback has it too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub lent: bool,
 }
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+fn is_false(truth: &bool) -> bool {
+    !truth
 }
 
 /// How a delivery ended: the label `outcome` of `hotlead_deliveries_total`.
@@ -185,6 +196,9 @@ pub struct SinkState {
     /// The answer that led to it; never a value, never a secret.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// Since when it is tried and takes nothing: known where its fallback stands in for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Timestamp>,
 }
 
 /// Whether a sink takes anything.

@@ -55,14 +55,9 @@ impl<'a> Map<'a> {
     fn check_keys(&self, faults: &mut Faults) {
         for entry in self.entries {
             let path = join(&self.path, &entry.key);
-            match self.shape.key(&entry.key).map(|key| key.need) {
-                Some(Need::Optional | Need::Required) => {}
-                Some(Need::Later) => faults.add(entry.place, &path, "is not supported yet by this version"),
-                None => {
-                    let known = self.shape.all_keys().filter(|key| key.need != Need::Later);
-                    let hint = did_you_mean(&entry.key, known.map(|key| key.name));
-                    faults.add(entry.place, &path, format!("there is no such key{hint}"));
-                }
+            if self.shape.key(&entry.key).is_none() {
+                let hint = did_you_mean(&entry.key, self.shape.all_keys().map(|key| key.name));
+                faults.add(entry.place, &path, format!("there is no such key{hint}"));
             }
         }
         for key in self.shape.all_keys() {
@@ -71,9 +66,8 @@ impl<'a> Map<'a> {
             }
         }
         let there = |keys: &[&str]| keys.iter().filter(|key| self.has(key)).count();
-        // A misspelt or later one has its own fault; a second would only confuse.
-        let unknown =
-            self.entries.iter().any(|entry| self.shape.key(&entry.key).is_none_or(|key| key.need == Need::Later));
+        // A misspelt one has its own fault; a second would only confuse.
+        let unknown = self.entries.iter().any(|entry| self.shape.key(&entry.key).is_none());
         match self.shape.choice {
             Choice::One(keys) if there(keys) > 1 || there(keys) == 0 && !unknown => {
                 self.fault(faults, format!("must have exactly one of {}", keys.join(", ")));

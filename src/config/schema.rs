@@ -40,9 +40,8 @@ struct Writer {
 
 impl Writer {
     fn map(&mut self, shape: &'static Shape) -> Map<String, Value> {
-        let keys = || shape.all_keys().filter(|key| key.need != Need::Later);
-        let properties: Map<_, _> = keys().map(|key| (key.name.to_owned(), self.key(key))).collect();
-        let required: Vec<_> = keys().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
+        let properties: Map<_, _> = shape.all_keys().map(|key| (key.name.to_owned(), self.key(key))).collect();
+        let required: Vec<_> = shape.all_keys().filter(|key| key.need == Need::Required).map(|key| key.name).collect();
         let mut schema = Map::new();
         schema.insert("description".into(), shape.says.into());
         schema.insert("type".into(), "object".into());

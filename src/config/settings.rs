@@ -124,6 +124,8 @@ pub struct Sink {
     pub max_age: Duration,
     /// Of a Slack bot: an alert older than this comes in a digest.
     pub stale_after: Duration,
+    /// The sink that gets its alerts too while it cannot be reached.
+    pub fallback: Option<String>,
     /// Fields of the lead that it must not learn.
     pub mask: Vec<&'static str>,
     /// What it is.

@@ -40,8 +40,6 @@ pub(super) struct Key {
 pub(super) enum Need {
     Optional,
     Required,
-    /// Its name is settled, what it does is not built yet: a fault that says so.
-    Later,
 }
 
 /// What a value is.
@@ -73,8 +71,6 @@ pub(super) enum Is {
     Secret,
     /// One secret, or two while they are exchanged.
     Secrets,
-    /// A number, text or truth value.
-    Any,
     /// One scalar or a list of them.
     AnyOf,
     /// One text or a list of them.
@@ -105,7 +101,7 @@ pub(super) enum Is {
 }
 
 impl Shape {
-    /// Every key, those of later versions too.
+    /// Every key.
     pub fn all_keys(&self) -> impl Iterator<Item = &'static Key> {
         self.keys.iter().chain(self.also)
     }
@@ -147,9 +143,4 @@ pub(super) const fn key(name: &'static str, is: Is, says: &'static str) -> Key {
 pub(super) const fn required(name: &'static str, is: Is, says: &'static str) -> Key {
     let need = Need::Required;
     Key { name, says, is, need }
-}
-
-/// A key that a later version will read.
-pub(super) const fn later(name: &'static str) -> Key {
-    Key { name, says: "", is: Is::Any, need: Need::Later }
 }

@@ -3,7 +3,7 @@
 use super::job::Write;
 use super::redact::Redactor;
 use super::verdict::Reason;
-use crate::codec::ledger::{Bytes, Payload};
+use crate::codec::ledger::{Bytes, INSTEAD_OF, Payload};
 use crate::core::alert::AlertKind;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
@@ -27,6 +27,12 @@ impl Incoming {
     pub fn id(&self) -> Option<&[u8]> {
         let header = self.headers.iter().find(|(name, _)| name == "ce_id");
         header.and_then(|(_, value)| value.as_deref())
+    }
+
+    /// The sink in whose place it came, if this one is that sink's fallback.
+    pub fn instead_of(&self) -> Option<&str> {
+        let header = self.headers.iter().find(|(name, _)| name == INSTEAD_OF);
+        header.and_then(|(_, value)| std::str::from_utf8(value.as_deref()?).ok())
     }
 
     /// Whether the alert only changes what an earlier one said: it was updated or closed.

@@ -116,11 +116,18 @@ impl Destination {
         }
     }
 
-    /// Sends one alert. `as_published` is its value on the alert topic; `minimal` asks for as little as possible.
-    pub async fn attempt(&self, as_published: &[u8], alert: &Alert, minimal: bool) -> Attempted {
+    /// Sends one alert. `as_published` is its value on the alert topic; `minimal` asks for as little as possible;
+    /// `instead_of` names the sink in whose place it comes.
+    pub async fn attempt(
+        &self,
+        as_published: &[u8],
+        alert: &Alert,
+        minimal: bool,
+        instead_of: Option<&str>,
+    ) -> Attempted {
         let prepared = self.prepared();
         let now = wall_clock();
-        let written = self.writer.write(as_published, alert, minimal, now);
+        let written = self.writer.write(as_published, alert, minimal, instead_of, now);
         let Message { headers, body } = match written.and_then(|message| prepared.finish(message, alert, now)) {
             Ok(message) => message,
             Err(detail) => {

@@ -11,7 +11,7 @@ use crate::notify::sample;
 async fn attempt(target: &Target) -> Attempted {
     let alert = sample::alert(7, Timestamp::from_millis(1_795_341_734_120));
     let published = serde_json::to_vec(&alert).expect("JSON");
-    Destination::new(target).expect("a destination").attempt(&published, &alert, false).await
+    Destination::new(target).expect("a destination").attempt(&published, &alert, false, None).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +137,7 @@ async fn what_a_sink_must_not_learn_stands_nowhere_in_its_request() {
         let mut sink = crate::notify::receiver::sink(target);
         sink.mask = vec!["lead.email"];
         let destination = Destination::of(&sink, "hotlead").expect("a destination");
-        assert_eq!(destination.attempt(&published, &alert, false).await.judged.verdict, Verdict::Delivered);
+        assert_eq!(destination.attempt(&published, &alert, false, None).await.judged.verdict, Verdict::Delivered);
     }
     let seen = receiver.seen();
     assert_eq!(seen.len(), 4);
@@ -214,7 +214,7 @@ async fn a_secret_in_a_file_is_exchanged_while_the_sink_works() {
         assert_eq!(answered.map_err(|_| ()), said, "{why}");
         assert_eq!(renewals.has_changed().expect("it lives"), said == Ok::<_, ()>(true), "{why}");
         renewals.mark_unchanged();
-        destination.attempt(&published, &alert, false).await;
+        destination.attempt(&published, &alert, false, None).await;
         let seen = receiver.seen().pop().expect("a request");
         let header = |name: &str| seen.headers[name].as_str();
         let key = SigningKey::parse(in_use).expect("a key");
@@ -230,7 +230,7 @@ async fn slack_gets_the_card_and_one_line_after_a_refusal() {
     let alert = sample::alert(7, wall_clock());
     let destination = Destination::new(&receiver.slack()).expect("a destination");
     for minimal in [false, true] {
-        let judged = destination.attempt(b"{}", &alert, minimal).await.judged;
+        let judged = destination.attempt(b"{}", &alert, minimal, None).await.judged;
         assert_eq!(judged.verdict, Verdict::Refused { tries: 2 });
     }
     let bodies = receiver.seen().into_iter().map(|r| serde_json::from_slice::<serde_json::Value>(&r.body));

@@ -6,12 +6,13 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use url::{Host, Url};
 
 use super::guard::{Guard, Refused};
 use crate::config::address::forbidden;
 use crate::config::settings::Reach;
+use crate::core::time::Timestamp;
 
 /// Bytes of an answer that are read: an error's text fits, an attack does not.
 pub const MAX_ANSWER: usize = 16 * 1024;
@@ -30,6 +31,8 @@ pub struct Answer {
     pub status: u16,
     /// The header as it came.
     pub retry_after: Option<String>,
+    /// When it was written, by the other side's clock, to the second.
+    pub date: Option<Timestamp>,
     /// Where a redirect would have led: the host only.
     pub location_host: Option<String>,
     /// As much of it as matters.
@@ -175,6 +178,7 @@ impl Endpoint {
         let mut answer = Answer {
             status: response.status().as_u16(),
             retry_after: text(response.headers().get(RETRY_AFTER)),
+            date: text(response.headers().get(DATE)).and_then(|date| time(&date)),
             location_host: text(response.headers().get(LOCATION))
                 .and_then(|to| url.join(&to).ok()?.host_str().map(str::to_owned)),
             ..Answer::default()
@@ -202,6 +206,11 @@ async fn read(mut response: reqwest::Response, answer: &mut Answer, most: usize)
             Err(_) => return,
         }
     }
+}
+
+fn time(date: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(date).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok().map(Timestamp::from_millis)
 }
 
 fn text(value: Option<&reqwest::header::HeaderValue>) -> Option<String> {

@@ -133,6 +133,8 @@ pub struct Write<R> {
     pub into: Option<Arc<str>>,
     /// What happened so far.
     pub tries: Tries,
+    /// The sink's fallback gets it too, in the same transaction.
+    pub lend: bool,
 }
 
 /// How the sink stands from now on.
@@ -144,6 +146,14 @@ pub struct Change {
     pub since: Timestamp,
     /// The answer that led to it.
     pub detail: String,
+    /// Since when it is tried and takes nothing, where a fallback stands in for it.
+    pub failing: Option<Timestamp>,
+}
+
+impl Change {
+    /// Open, as long as anybody knows.
+    pub const OPEN: Self =
+        Self { standing: Standing::Open, since: Timestamp::from_millis(0), detail: String::new(), failing: None };
 }
 
 /// What is to be written at once or not at all: then [`Lanes::written`](super::lanes::Lanes::written).
@@ -204,8 +214,10 @@ pub struct Takeover<R> {
     pub redriven: Vec<(Offset, u32)>,
     /// The endpoint said that it is gone, since then.
     pub disabled: Option<Timestamp>,
-    /// The ledger says that the sink is shut, whether that still holds or not.
+    /// The ledger says that the sink is shut or failing, whether that still holds or not.
     pub said_shut: bool,
+    /// Since when it is tried and takes nothing, as far as the ledger knows.
+    pub failing: Option<Timestamp>,
     /// By their leads' keys.
     pub cards: Vec<(Vec<u8>, Card)>,
     /// Digests of which nobody knows whether they were posted.
@@ -228,6 +240,7 @@ impl<R> Takeover<R> {
             redriven: vec![],
             disabled: None,
             said_shut: false,
+            failing: None,
             cards: vec![],
             digests: vec![],
             erasures: vec![],

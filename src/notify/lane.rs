@@ -54,6 +54,8 @@ pub(super) struct Item<R> {
     pub(super) tries: Tries,
     /// The message that shows it in the end, where that matters.
     pub(super) into: Option<Arc<str>>,
+    /// The sink's fallback gets it with the next batch.
+    pub(super) lending: bool,
 }
 
 /// See the module's documentation.
@@ -165,6 +167,7 @@ impl<R> Lane<R> {
             next_at: time,
             tries: Tries::default(),
             into: None,
+            lending: false,
         })
     }
 

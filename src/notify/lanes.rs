@@ -1,6 +1,7 @@
 //! The deliveries of one sink: a first-in-first-out lane per lead, retries, bounds, what the ledger has to hold, and how far
 //! each partition may be committed. A state machine without clock, chance or I/O: hours of an outage run in milliseconds.
 
+mod lending;
 mod ownership;
 mod recording;
 mod suppressing;
@@ -8,6 +9,7 @@ mod together;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use self::lending::Lending;
 use self::recording::Writing;
 use super::books::Books;
 use super::gate::Gate;
@@ -39,7 +41,7 @@ pub struct Lanes<R> {
     shut: Option<(Shut, Timestamp)>,
     /// When its secrets were exchanged last.
     renewed: Option<Timestamp>,
-    /// The ledger says that the sink is shut.
+    /// The ledger says that the sink is shut or failing.
     said_shut: bool,
     gate_opens: Option<Timestamp>,
     /// To be written.
@@ -51,6 +53,9 @@ pub struct Lanes<R> {
     notes: BTreeMap<(Partition, Vec<u8>), Option<Vec<u8>>>,
     noted: Vec<(Partition, Vec<u8>)>,
     writing: Option<Writing>,
+    /// Since when it is tried and takes nothing.
+    failing: Option<Timestamp>,
+    lending: Option<Lending<R>>,
     books: Books,
 }
 
@@ -74,6 +79,8 @@ impl<R> Lanes<R> {
             notes: BTreeMap::new(),
             noted: Vec::new(),
             writing: None,
+            failing: None,
+            lending: None,
             books: Books::default(),
         }
     }
@@ -104,6 +111,7 @@ impl<R> Lanes<R> {
         } else if head.and_then(|head| own.items.get(&head)).is_some_and(|head| head.held != Held::Offset) {
             self.pending.insert(place, Fate::Parked { next_at: time });
         }
+        self.to_lend(place);
     }
 
     fn wake(&mut self, place: Place) {
@@ -129,6 +137,7 @@ impl<R> Lanes<R> {
         if own.lane_of(place.1).next() == Some(place.1) {
             self.wake(place);
         }
+        self.to_lend(place);
         true
     }
 
@@ -220,6 +229,9 @@ impl<R> Lanes<R> {
         item.tries.first_failed.get_or_insert(now);
         item.tries.last_status = judged.status.or(item.tries.last_status);
         item.tries.detail = judged.detail;
+        if matches!(judged.verdict, Verdict::Shut(_) | Verdict::Later { .. }) {
+            self.failing.get_or_insert(now);
+        }
         let pause = match judged.verdict {
             Verdict::Shut(shut) => return self.shut_down(now, place, shut),
             Verdict::Later { retry_after, reason } => {
@@ -293,7 +305,8 @@ impl<R> Lanes<R> {
             item.state = State::Ready;
             self.ready.push_front(place);
             if was.is_none_or(|(was, _)| was != shut) {
-                self.stands = Some(Change { standing, since: now, detail: item.tries.detail.clone() });
+                let (detail, failing) = (item.tries.detail.clone(), self.failing);
+                self.stands = Some(Change { standing, since: now, detail, failing });
                 self.change = self.stands.clone();
             }
         }
@@ -316,16 +329,18 @@ impl<R> Lanes<R> {
     }
 
     fn open(&mut self, now: Timestamp) {
+        self.failing = None;
         if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
-            self.stands = Some(Change { standing: Standing::Open, since: now, detail: String::new() });
+            self.stands = Some(Change { since: now, ..Change::OPEN });
             self.change = self.stands.clone();
         }
     }
 
     /// How the sink stands, whether that is recorded or not.
     pub fn stands(&self) -> Change {
-        let open = Change { standing: Standing::Open, since: Timestamp::default(), detail: String::new() };
-        self.stands.clone().filter(|_| self.shut.is_some()).unwrap_or(open)
+        let failing = self.failing.filter(|_| self.lends());
+        let shut = self.stands.clone().filter(|_| self.shut.is_some());
+        shut.unwrap_or(Change { failing, ..Change::OPEN })
     }
 
     /// Whether nothing is sent until the credential or the endpoint is mended.
@@ -357,6 +372,9 @@ fn give_place<R>(taken: &mut usize, item: &mut Item<R>) {
 #[cfg(test)]
 #[path = "lanes_erasures.rs"]
 mod erasures;
+#[cfg(test)]
+#[path = "lanes_lending.rs"]
+mod lent;
 #[cfg(test)]
 #[path = "lanes_redrives.rs"]
 mod redrives;

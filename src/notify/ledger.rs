@@ -18,7 +18,7 @@ use super::fence::{Fence, Proof};
 use super::job::{Batch, Change, Ending, Fate, Write};
 use super::kafka::client_config;
 use super::redact::Redactor;
-use crate::codec::ledger::{self, Ended, Entry, Parked, SinkState};
+use crate::codec::ledger::{self, Ended, Entry, Parked, Redrive, SinkState};
 use crate::config::settings::Kafka;
 use crate::core::ids::Partition;
 use crate::core::limits::MAX_SENT_RECORD;
@@ -59,6 +59,8 @@ pub struct Writing {
     pub transactional_id: String,
     /// A hash of the sink's address.
     pub endpoint: String,
+    /// The ledger of the sink that stands in for it.
+    pub fallback: Option<String>,
     /// Which partitions are ours.
     pub fence: Fence,
     /// Knows every secret.
@@ -266,17 +268,33 @@ impl Ledger {
             // From here on the alert's own record says what became of it.
             self.send(client, partition, &ledger::redrive_key(&key, write.tries.redrives), None)?;
         }
+        if let Some(fallback) = self.with.fallback.as_ref().filter(|_| write.lend) {
+            let (key, wish) = lent(&self.with.sink, write, wall_clock());
+            self.send_to(client, fallback, partition, &key, Some(&ledger::write(&wish)))?;
+        }
         self.send(client, partition, &key, Some(&ledger::write(&entry)))
     }
 
     fn state(&self, change: &Change) -> SinkState {
         let detail = self.with.redactor.redact(&change.detail);
-        SinkState { standing: change.standing, since: change.since, endpoint: self.with.endpoint.clone(), detail }
+        let Change { standing, since, failing, .. } = *change;
+        SinkState { standing, since, endpoint: self.with.endpoint.clone(), detail, failing }
     }
 
     /// Without a value it is a tombstone.
     fn send(&self, client: &Client, partition: Partition, key: &[u8], value: Option<&[u8]>) -> KafkaResult<()> {
-        let mut record = BaseRecord::<[u8], [u8]>::to(&self.with.ledger).partition(partition.0).key(key);
+        self.send_to(client, &self.with.ledger, partition, key, value)
+    }
+
+    fn send_to(
+        &self,
+        client: &Client,
+        topic: &str,
+        Partition(partition): Partition,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> KafkaResult<()> {
+        let mut record = BaseRecord::<[u8], [u8]>::to(topic).partition(partition).key(key);
         record.payload = value;
         client.send(record).map_err(|(error, _)| error)
     }
@@ -317,6 +335,19 @@ pub fn entry(write: &Write<Incoming>, at: Timestamp) -> Entry {
             Entry::Ended(Ended { offset, at, outcome: ending.outcome(), reason, into, tries })
         }
     }
+}
+
+/// What the fallback's ledger is told of an alert that it gets in place of `sink`: a key, and a wish like that for a dead
+/// letter. Its first time counts as 1 there, so that whoever else lends it the same alert does so in vain.
+pub fn lent(sink: &str, write: &Write<Incoming>, asked: Timestamp) -> (Vec<u8>, Entry) {
+    const FIRST: u32 = 1;
+    let mut record = write.record.as_ref().clone();
+    if record.instead_of().is_none() {
+        record.headers.push((ledger::INSTEAD_OF.to_owned(), Some(sink.as_bytes().to_vec())));
+    }
+    let key = ledger::redrive_key(&ledger::key(record.id(), write.ticket.offset), FIRST);
+    let (offset, time, alert) = (write.ticket.offset.0, write.time, (&record).into());
+    (key, Entry::Redrive(Redrive { offset, time, asked, redrives: FIRST, alert }))
 }
 
 /// A call again and again while its error says that this may help.

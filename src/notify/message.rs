@@ -10,6 +10,9 @@ use crate::config::settings::{Encoding, LinkTemplate, Sink, Target};
 use crate::core::alert::Alert;
 use crate::core::time::Timestamp;
 
+/// The header of a webhook that comes in place of another sink: that one's id.
+const INSTEAD_OF: &str = "hotlead-instead-of";
+
 /// A body, and what describes it.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -55,7 +58,7 @@ impl Writer {
     }
 
     /// The message for an alert, posted at `now`. `as_published` is its value on the alert topic; `minimal` asks for as
-    /// little as possible.
+    /// little as possible; `instead_of` names the sink in whose place this one gets it.
     ///
     /// # Errors
     /// Why it cannot be written, without any of the alert's values.
@@ -64,6 +67,7 @@ impl Writer {
         as_published: &[u8],
         alert: &Alert,
         minimal: bool,
+        instead_of: Option<&str>,
         now: Timestamp,
     ) -> Result<Message, &'static str> {
         let not_json = |_| "the value is not JSON";
@@ -75,7 +79,8 @@ impl Writer {
         let mut headers = HeaderMap::new();
         let card = || {
             let face = slack::Face::of(&alert, self.link(&alert));
-            if minimal { slack::minimal(&face) } else { slack::card(&face, now) }
+            let card = if minimal { slack::minimal(&face) } else { slack::card(&face, now) };
+            instead_of.map_or(card.clone(), |sink| slack::instead_of(card, sink))
         };
         let body = match &self.form {
             Form::Slack => card().to_string().into_bytes(),
@@ -91,6 +96,10 @@ impl Writer {
                 }
             }
         };
+        if let (Form::Webhook(_), Some(sink)) = (&self.form, instead_of) {
+            let sink = HeaderValue::from_str(sink).map_err(|_| "a sink's id is no header")?;
+            headers.insert(INSTEAD_OF, sink);
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(Message { headers, body })
     }

@@ -239,6 +239,7 @@ fn start_sink(
         dead_letters: settings.topics.dead_letter.clone(),
         transactional_id: format!("{}-{}-sink-{}", settings.group, settings.instance, sink.id),
         endpoint: endpoint(&sink.target),
+        fallback: sink.fallback.as_ref().map(|fallback| settings.topics.ledger(fallback)),
         fence: fence.clone(),
         redactor: around.redactor.clone(),
         stop: running.stop.clone(),
@@ -256,6 +257,10 @@ fn start_sink(
     if matches!(sink.target, Target::Slack { .. }) {
         // An incoming webhook can only post: what changes a card would be another card.
         lanes = lanes.passing_over(Incoming::changes_a_card);
+    }
+    if let Some(fallback) = sink.fallback.clone() {
+        let routes = around.routes.clone();
+        lanes = lanes.lending(move |record: &Incoming| !routes.takes(&fallback, record.value.as_deref()));
     }
     let mut worker = Worker::new(around, lanes, commands, Records { batches, written });
     if let Some(bot) = bot {

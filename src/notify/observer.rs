@@ -6,7 +6,7 @@ use super::books::Counts;
 use super::job::{Change, Ending, Finished, Place};
 use super::verdict::{AttemptResult, Reason};
 use crate::core::ids::Partition;
-use crate::core::time::Timestamp;
+use crate::core::time::{Span, Timestamp};
 
 /// An attempt that ended, and what it was about: an alert, a lead's card by its newest one, or a digest.
 #[derive(Clone, Copy, Debug)]
@@ -89,6 +89,10 @@ pub trait Observer: Send + Sync {
     /// These partitions have another owner; the last of them were with us (true), so how the sink stands is not ours to say
     /// until it is assigned some again.
     fn left(&self, _sink: &str, _partitions: &[Partition], _is_spare: bool) {}
+
+    /// The other side's clock is this far ahead of ours (`hotlead_clock_skew_seconds`): signatures that are 5 minutes off are
+    /// refused.
+    fn skew(&self, _sink: &str, _ahead: Span) {}
 
     /// The sink's thread is in its group, the brokers answered it, and its worker heard of it.
     fn alive(&self, _sink: &str) {}

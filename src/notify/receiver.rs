@@ -108,7 +108,7 @@ impl Receiver {
 pub fn sink(target: Target) -> Sink {
     let (id, max_age) = ("sink".to_owned(), Duration::from_secs(86_400));
     let stale_after = Duration::from_secs(1_800);
-    Sink { id, start: Start::Latest, max_age, stale_after, mask: Vec::new(), target }
+    Sink { id, start: Start::Latest, max_age, stale_after, fallback: None, mask: Vec::new(), target }
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {

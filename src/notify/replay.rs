@@ -15,6 +15,7 @@ use super::kafka::client_config;
 use crate::codec::ledger::{self, Ended, Entry, Erasure, Parked, Redrive, Standing, Tries};
 use crate::config::settings::Kafka;
 use crate::core::ids::{NextOffset, Offset, Partition};
+use crate::core::time::Timestamp;
 use crate::telemetry::access::{Denied, Resource, Right};
 
 /// For one question to the broker.
@@ -138,7 +139,9 @@ impl Page {
                 Entry::Sink(state) => {
                     let holds = state.standing == Standing::Disabled && state.endpoint == endpoint;
                     takeover.disabled = holds.then_some(state.since);
-                    takeover.said_shut = state.standing != Standing::Open;
+                    takeover.said_shut = state.standing != Standing::Open || state.failing.is_some();
+                    let shut = Some(state.since).filter(|_| state.standing != Standing::Open);
+                    takeover.failing = state.failing.or(shut).filter(|_| state.endpoint == endpoint);
                 }
                 Entry::Unblock { time } => unblocked = Some(time),
                 Entry::Redrive(wish) => {
@@ -152,7 +155,9 @@ impl Page {
             }
         }
         takeover.redriven = redriven.into_iter().collect();
-        takeover.disabled = takeover.disabled.filter(|since| unblocked.is_none_or(|asked| asked < *since));
+        let still = |since: &Timestamp| unblocked.is_none_or(|asked| asked < *since);
+        takeover.disabled = takeover.disabled.filter(still);
+        takeover.failing = takeover.failing.filter(still);
         takeover.parked.sort_by_key(|kept| kept.offset);
         takeover
     }

@@ -1,8 +1,10 @@
 //! Routes: which sinks an alert goes to. A function of the alert and the config, and of nothing else.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 
-use crate::config::settings::{Routing, Takes};
+use crate::config::settings::{Routing, SinkRoute, Takes};
 use crate::core::event::Value;
 use crate::core::matching;
 use crate::core::spec::Matcher;
@@ -23,6 +25,13 @@ impl Routes {
         let is_rest = !takes.contains(&Some(true));
         let sinks = self.0.sinks.iter().zip(takes);
         sinks.filter(|(_, takes)| takes.unwrap_or(is_rest)).map(|(sink, _)| sink.id.as_str()).collect()
+    }
+
+    /// Who gets an alert too while one of the sinks that take it cannot be reached: those that do not take it by themselves.
+    pub fn fallbacks<'a>(&'a self, sinks: &[&str]) -> BTreeMap<&'a str, &'a str> {
+        let of = |route: &'a SinkRoute| Some((route.id.as_str(), route.fallback.as_deref()?));
+        let taking = self.0.sinks.iter().filter(|route| sinks.contains(&route.id.as_str()));
+        taking.filter_map(of).filter(|(_, fallback)| !sinks.contains(fallback)).collect()
     }
 
     /// Whether a sink takes the alert with this value on the alert topic. What is no alert has no fields.
@@ -167,6 +176,27 @@ mod tests {
             alert["tier"] = json!(tier);
             assert_eq!(routes(&sinks, beside).route(&alert), expected, "{sinks:?} {beside}");
         }
+    }
+
+    #[test]
+    fn a_fallback_is_named_unless_it_takes_the_alert_by_itself() {
+        #[rustfmt::skip]
+        let rows = [
+            // the others                              who stands in for `a`
+            (("b", ", rest: true"),                    vec![("a", "b")]),
+            (("b", ", only: { tier: warm }"),          vec![("a", "b")]),
+            (("b", ", only: { rule: pricing-surge }"), vec![]),
+            (("b", ""),                                vec![]),
+        ];
+        for (other, expected) in rows {
+            let routes = routes(&[("a", ", only: { tier: hot }, fallback: b"), other], unrouted(other.1));
+            let sinks = routes.route(&alert());
+            assert_eq!(routes.fallbacks(&sinks), expected.into_iter().collect(), "{other:?}");
+        }
+    }
+
+    fn unrouted(takes: &str) -> &'static str {
+        if takes.contains("rest") { "" } else { "unrouted: drop\n" }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub async fn send(settings: &Settings, sink: &Sink) -> Result<Report, String> {
     let destination = Destination::of(sink, &settings.group).map_err(|fault| redactor.redact(&fault))?;
     let alert = alert(fastrand::u128(..), wall_clock());
     let published = serde_json::to_vec(&alert).map_err(|error| error.to_string())?;
-    let Attempted { judged, answer } = destination.attempt(&published, &alert, false).await;
+    let Attempted { judged, answer } = destination.attempt(&published, &alert, false, None).await;
     let line = match answer {
         None => redactor.redact(&judged.detail),
         Some(answer) => {

@@ -6,7 +6,7 @@ use super::books::Counts;
 use super::dead_letter::Incoming;
 use super::erasures::Erasures;
 use super::gate::Gate;
-use super::job::{Attempt, Batch, Ending, Epoch, Fate, Policy};
+use super::job::{Attempt, Batch, Change, Ending, Epoch, Fate, Policy};
 use super::lanes::Lanes;
 use super::ledger::entry;
 use super::replay::{Page, wished};
@@ -62,6 +62,12 @@ pub struct Stage {
     epoch: Epoch,
     /// Nothing is written to the ledger.
     pub ledger_is_down: bool,
+    /// It asks for none of the alerts by itself.
+    pub takes_nothing: bool,
+    /// The sink has a fallback.
+    pub has_fallback: bool,
+    /// When the fallback got which alert.
+    pub lent: Vec<(i64, i64)>,
 }
 
 /// The owner of the partition, or one that believes it is.
@@ -102,6 +108,9 @@ impl Stage {
             page.take(key, ledger::read(value.as_deref()).expect("a record of ours"));
         }
         let mut lanes = Lanes::new(policy());
+        if self.has_fallback {
+            lanes = lanes.lending(|_| true);
+        }
         let mut takeover = page.takeover(P0, self.epoch, ENDPOINT);
         let erasures = std::mem::take(&mut takeover.erasures);
         lanes.assign(takeover);
@@ -151,6 +160,15 @@ impl Stage {
         }
     }
 
+    /// Since when the sink takes nothing, as the ledger has it in milliseconds of this clock.
+    pub fn failing(&self) -> Option<i64> {
+        let (_, newest) = self.ledger.iter().rfind(|(key, _)| key == ledger::SINK)?;
+        match ledger::read(newest.as_deref()).expect("a record of ours") {
+            Some(Entry::Sink(state)) => state.failing.map(|since| since.as_millis() - START),
+            _ => None,
+        }
+    }
+
     pub fn asks_to_unblock(&mut self) {
         let value = ledger::write(&Entry::Unblock { time: at(self.now) });
         self.ledger.push((ledger::UNBLOCK.to_vec(), Some(value)));
@@ -191,18 +209,17 @@ impl Stage {
             if let Fate::Ended(Ending::GivenUp(_)) = write.fate {
                 self.dead.push(write.ticket.offset.0);
             }
+            if write.lend {
+                self.lent.push((self.now, write.ticket.offset.0));
+            }
             if write.tries.redrives > 0 {
                 self.ledger.push((ledger::redrive_key(&key, write.tries.redrives), None));
             }
             self.ledger.push((key, Some(ledger::write(&entry(write, now)))));
         }
         if let Some(change) = &batch.change {
-            let state = SinkState {
-                standing: change.standing,
-                since: change.since,
-                endpoint: ENDPOINT.to_owned(),
-                detail: change.detail.clone(),
-            };
+            let Change { standing, since, detail, failing } = change.clone();
+            let state = SinkState { standing, since, endpoint: ENDPOINT.to_owned(), detail, failing };
             self.ledger.push((ledger::SINK.to_vec(), Some(ledger::write(&Entry::Sink(state)))));
         }
     }
@@ -222,6 +239,7 @@ impl Owner {
             assert!(step < MOST_STEPS, "it turns on the spot at {}", stage.now);
             self.read(stage);
             self.send(stage, endpoint);
+            self.lanes.lend(at(stage.now));
             if self.writing.is_none() {
                 self.writing = self.lanes.take_batch().map(|batch| (stage.now + LEDGER, batch));
             }
@@ -277,7 +295,10 @@ impl Owner {
             let record = stage.record(self.position);
             let (place, lead, time) = ((P0, Offset(self.position)), lead.as_bytes(), at(*published));
             let is_erased = self.erasures.cover(P0, lead, &record, time);
-            self.lanes.admit(place, lead, time, record);
+            match stage.takes_nothing {
+                true => self.lanes.skip(place),
+                false => self.lanes.admit(place, lead, time, record),
+            }
             if is_erased {
                 self.lanes.suppress(place);
             }
@@ -303,7 +324,7 @@ impl Owner {
     fn next_event(&self, stage: &Stage) -> Option<i64> {
         let air = self.air.iter().map(|(done, ..)| *done);
         let ledger = self.writing.iter().filter(|_| !stage.ledger_is_down).map(|(done, _)| *done);
-        let lanes = self.lanes.wake_at().map(|at| at.as_millis() - START);
+        let lanes = self.lanes.wake_at().into_iter().chain(self.lanes.lends_at()).map(|at| at.as_millis() - START);
         let next = (self.position + self.position % 2) as usize / 2;
         let topic = stage.alerts.get(next).filter(|_| !self.paused).map(|(published, _)| *published);
         air.chain(ledger).chain(lanes).chain(topic).min()

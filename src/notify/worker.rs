@@ -3,6 +3,7 @@
 mod attempt;
 pub mod bot;
 mod ownership;
+mod reach;
 
 use std::collections::HashMap;
 use std::sync::mpsc as blocking;
@@ -164,6 +165,7 @@ impl Worker {
         let mut renewals = self.around.destination.renewals();
         loop {
             self.start_attempts();
+            self.lend();
             self.settle();
             let wake = self.wake_at();
             tokio::select! {
@@ -251,13 +253,6 @@ impl Worker {
         }
     }
 
-    /// Another sink with the same address may have opened it, or closed it.
-    fn tell_breaker(&mut self, is_open: bool) {
-        if std::mem::replace(&mut self.breaker_was_open, is_open) != is_open {
-            self.around.observer.breaker(&self.around.sink, is_open);
-        }
-    }
-
     fn end(&mut self, done: Result<(Id, Done), JoinError>) {
         let id = done.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         if let Err(error) = &done {
@@ -279,24 +274,6 @@ impl Worker {
             (Some(Task::Order(order, method)), _) => self.order_ended(order, method, &bot::broken(method)),
             (None, _) => {}
         }
-    }
-
-    /// Tells the gate what the endpoint answered.
-    fn open_gate(&mut self, pass: Pass, judged: &Judged) {
-        let now = self.clock.now();
-        let mut gate = self.around.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = gate.breaker();
-        gate.ended(now, pass, judged);
-        let (sink, after) = (&self.around.sink, gate.breaker());
-        drop(gate);
-        match (before, after) {
-            (Breaker::Closed, Breaker::Open(_)) => {
-                tracing::error!(sink, "the endpoint fails too often: nothing is sent, one message asks again in 30 s");
-            }
-            (Breaker::Probing, Breaker::Closed) => tracing::info!(sink, "the endpoint takes messages again"),
-            _ => {}
-        }
-        self.tell_breaker(after != Breaker::Closed);
     }
 
     fn finish(&mut self, ticket: Ticket, number: u32, done: Attempted) {
@@ -374,7 +351,7 @@ impl Worker {
             Some(bot) => bot.board.wake_at(),
             None => self.lanes.wake_at(),
         };
-        let lanes = at.map(|at| self.clock.instant(at));
+        let lanes = at.into_iter().chain(self.lanes.lends_at()).map(|at| self.clock.instant(at));
         let drains = self.draining.iter().map(|drain| drain.deadline);
         let idle = Instant::now() + Duration::from_secs(3_600);
         drains.chain(lanes).fold(idle, Instant::min)

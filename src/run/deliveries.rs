@@ -11,9 +11,12 @@ use crate::codec::ops::Notice;
 use crate::config::settings::Settings;
 use crate::console::{Delivery, SinkCounts};
 use crate::core::ids::Partition;
-use crate::core::time::Timestamp;
+use crate::core::time::{Span, Timestamp};
 use crate::notify::{AttemptResult, Change, Counts, Ending, Observer, Place, Reason, Then, Tried};
 use crate::sink::Ops;
+
+/// Clocks that are further apart are told: receivers refuse signatures from 5 minutes on.
+const MAX_SKEW: Span = Span::from_secs(60);
 
 /// One for all sinks of a service.
 pub(super) struct Deliveries {
@@ -30,6 +33,8 @@ struct Known {
     /// As they were told last.
     counts: Counts,
     watchman: Watchman,
+    /// Its clock and ours are far apart.
+    is_skewed: bool,
 }
 
 /// Events that could not be read.
@@ -41,7 +46,12 @@ struct Unread {
 
 impl Deliveries {
     pub(super) fn new(settings: &Settings, hooks: Hooks, ops: Ops) -> Self {
-        let known = |id: &String| Known { shown: None, counts: Counts::default(), watchman: Watchman::new(id) };
+        let known = |id: &String| Known {
+            shown: None,
+            counts: Counts::default(),
+            watchman: Watchman::new(id),
+            is_skewed: false,
+        };
         let sinks = settings.sinks.iter().map(|sink| (sink.id.clone(), known(&sink.id))).collect();
         let unread = Unread { flood: Flood::new(None, "could not be read"), totals: BTreeMap::new() };
         Self { hooks, ops, sinks: Mutex::new(sinks), unread: Mutex::new(unread) }
@@ -168,7 +178,7 @@ impl Observer for Deliveries {
     }
 
     fn stands(&self, sink: &str, change: &Change) {
-        let Change { standing, since, detail } = change;
+        let Change { standing, since, detail, failing: _ } = change;
         self.hooks.readiness.sink_blocked(sink, *standing == Standing::Blocked);
         let trouble = match standing {
             Standing::Open => None,
@@ -177,6 +187,24 @@ impl Observer for Deliveries {
         };
         self.count(sink, |counts| (counts.shut, counts.trouble) = (trouble.is_some(), trouble));
         self.watch(sink, |watchman, now| watchman.stands(now, *standing, *since, detail));
+    }
+
+    fn skew(&self, sink: &str, ahead: Span) {
+        let seconds = ahead.as_millis() / 1_000;
+        self.hooks.metrics.set_clock_skew(sink, seconds);
+        let mut sinks = self.sinks();
+        let Some(known) = sinks.get_mut(sink) else {
+            return;
+        };
+        let is_far = ahead.as_millis().abs() > MAX_SKEW.as_millis();
+        if is_far && !std::mem::replace(&mut known.is_skewed, is_far) {
+            tracing::warn!(
+                sink,
+                seconds,
+                "its clock is far ahead of ours, or behind: signatures that are 5 min off are refused"
+            );
+        }
+        known.is_skewed = is_far;
     }
 
     fn tried(&self, sink: &str, tried: &Tried<'_>) {

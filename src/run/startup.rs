@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::{Mode, RunError, Stop};
 use crate::config::settings::Settings;
-use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions, made_anew};
+use crate::core::time::Span;
+use crate::sink::{Missing, TopicFault, TopicSpec, create, instructions, made_anew, retention};
 use crate::source::{Known, Probe, ProbeFault};
 use crate::telemetry::access::Right;
-use crate::telemetry::events::{BrokersAway, TopicCreated};
+use crate::telemetry::events::{BrokersAway, RetentionShort, TopicCreated};
 
 /// How long one question may take: as long as a signal may have to wait.
 const ASK: Duration = Duration::from_secs(5);
@@ -71,7 +72,25 @@ fn try_once(settings: &Settings, mode: Mode, probe: &Probe) -> Result<Known, Tro
     if !missing.is_empty() {
         create_topics(settings, missing)?;
     }
+    if mode == Mode::Transactional {
+        warn_of_retention(settings)?;
+    }
     Ok(Known { new_group: !probe.has_committed(events, partitions, ASK)?, partitions })
+}
+
+/// Says which sinks may need alerts for longer than their topic keeps them: during an outage they would expire unsent.
+fn warn_of_retention(settings: &Settings) -> Result<(), Trouble> {
+    let Some(longest) = settings.sinks.iter().max_by_key(|sink| sink.max_age) else {
+        return Ok(());
+    };
+    let topic = &settings.topics.alerts;
+    let kept = retention(&settings.kafka, topic).map_err(Trouble::Away)?;
+    let needed = Span::from_millis(i64::try_from(longest.max_age.as_millis()).unwrap_or(i64::MAX));
+    if let Some(kept) = kept.filter(|kept| *kept < needed) {
+        let sink = longest.id.as_str();
+        RetentionShort { topic, kept, sink, needed }.tell();
+    }
+    Ok(())
 }
 
 /// The sinks' ledgers that are not there. They have as many partitions as the alerts, or more.

@@ -18,4 +18,4 @@ pub use ops::Ops;
 pub use outbox::{Delivery, Outbox, PublishError};
 pub use outgoing::{Outgoing, Target};
 pub use placement::partition_of;
-pub use topics::{Missing, TopicFault, TopicSpec, create, instructions, made_anew};
+pub use topics::{Missing, TopicFault, TopicSpec, create, instructions, made_anew, retention};

@@ -3,13 +3,17 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::config::settings::{Kafka, Settings, Topics};
 use crate::core::limits::{MAX_LEDGER_RECORD, MAX_SENT_RECORD, MAX_STATE_RECORD};
+use crate::core::time::Span;
+
+/// How long the brokers may take for one wish.
+const WAIT: Option<Duration> = Some(Duration::from_secs(15));
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -158,16 +162,9 @@ pub enum TopicFault {
 /// # Errors
 /// [`TopicFault`].
 pub fn create(kafka: &Kafka, specs: Vec<TopicSpec>) -> Result<(), TopicFault> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", kafka.bootstrap());
-    for (name, value) in kafka.client_properties() {
-        config.set(name, value);
-    }
     let away = |text: String| TopicFault::Away(text);
-    let admin: AdminClient<DefaultClientContext> = config.create().map_err(|error| away(error.to_string()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| away(error.to_string()))?;
-    let wait = Some(Duration::from_secs(15));
-    let options = AdminOptions::new().request_timeout(wait).operation_timeout(wait);
+    let (admin, runtime) = admin(kafka).map_err(away)?;
+    let options = AdminOptions::new().request_timeout(WAIT).operation_timeout(WAIT);
     let topics: Vec<_> = specs.iter().map(wanted).collect();
     let results = runtime.block_on(admin.create_topics(&topics, &options)).map_err(|error| away(error.to_string()))?;
     let mut missing = Vec::new();
@@ -178,6 +175,34 @@ pub fn create(kafka: &Kafka, specs: Vec<TopicSpec>) -> Result<(), TopicFault> {
         }
     }
     if missing.is_empty() { Ok(()) } else { Err(TopicFault::Missing(missing)) }
+}
+
+/// How long a topic keeps its records; `None` if for ever, or if nobody may ask. Blocks; not for a thread of an async runtime.
+///
+/// # Errors
+/// If the brokers do not answer, in words.
+pub fn retention(kafka: &Kafka, topic: &str) -> Result<Option<Span>, String> {
+    let (admin, runtime) = admin(kafka)?;
+    let options = AdminOptions::new().request_timeout(WAIT);
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let answers = runtime.block_on(admin.describe_configs(&asked, &options)).map_err(|error| error.to_string())?;
+    let config = answers.into_iter().next().and_then(Result::ok);
+    let said = |name: &str| config.as_ref()?.get(name)?.value.clone();
+    // A compacted topic loses what has a successor, not what is old.
+    let is_deleted = said("cleanup.policy").is_some_and(|policy| policy.contains("delete"));
+    let length = said("retention.ms").and_then(|text| text.parse().ok()).filter(|ms: &i64| is_deleted && *ms >= 0);
+    Ok(length.map(Span::from_millis))
+}
+
+fn admin(kafka: &Kafka) -> Result<(AdminClient<DefaultClientContext>, tokio::runtime::Runtime), String> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.bootstrap());
+    for (name, value) in kafka.client_properties() {
+        config.set(name, value);
+    }
+    let admin = config.create().map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| error.to_string())?;
+    Ok((admin, runtime))
 }
 
 fn wanted(spec: &TopicSpec) -> NewTopic<'_> {

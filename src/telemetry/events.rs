@@ -8,6 +8,7 @@ use super::Metrics;
 use super::log::lead_hash;
 use crate::core::ids::{Offset, Partition};
 use crate::core::names::FreshCount;
+use crate::core::time::Span;
 
 /// The brokers do not answer, or refuse us; we will ask again.
 #[derive(Debug)]
@@ -39,6 +40,32 @@ impl TopicCreated<'_> {
     /// Logs it.
     pub fn tell(&self) {
         info!(topic = self.topic, partitions = self.partitions, "topic created");
+    }
+}
+
+/// The alert topic keeps its records for a shorter time than a sink may need them.
+#[derive(Debug)]
+pub struct RetentionShort<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// How long it keeps them.
+    pub kept: Span,
+    /// The sink that tries longest.
+    pub sink: &'a str,
+    /// Its `max_age`.
+    pub needed: Span,
+}
+
+impl RetentionShort<'_> {
+    /// Logs it.
+    pub fn tell(&self) {
+        let Self { topic, kept, sink, needed } = self;
+        warn!(
+            topic,
+            sink,
+            "the alert topic keeps alerts for {kept}, but a sink may need them for {needed} (max_age): in a longer outage \
+             they expire unsent. Raise its retention.ms"
+        );
     }
 }
 

@@ -63,6 +63,7 @@ struct Inner {
     restore_left: Gauges,
     notices: Counters,
     sink_troubles: Gauges,
+    clock_skew: Gauges,
     heartbeat_age: Ages,
     /// By sink, when the newest heartbeat was on its topic.
     heartbeats: Mutex<BTreeMap<String, Instant>>,
@@ -106,7 +107,7 @@ impl Metrics {
             event_to_delivered: Histograms::new_with_constructor(waiting), commit: committing(), restore: waiting(),
             leads: Gauges::default(), lag: Gauges::default(), restore_left: Gauges::default(), forgotten: Counter::default(),
             freed: Counter::default(),
-            notices: Counters::default(), sink_troubles: Gauges::default(), heartbeat_age: Ages::default(),
+            notices: Counters::default(), sink_troubles: Gauges::default(), clock_skew: Gauges::default(), heartbeat_age: Ages::default(),
             heartbeats: Mutex::default(),
         };
         let build = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
@@ -137,6 +138,7 @@ impl Metrics {
         r.register("consumer_lag", "Log end offset less the next offset to read", inner.lag.clone());
         r.register("notices", "Notices to the ops topic, by sink (empty: about none) and type", inner.notices.clone());
         r.register("sink_trouble", "1 while a sink is failing, blocked or disabled, else 0", inner.sink_troubles.clone());
+        r.register("clock_skew_seconds", "How far the other side's clock is ahead of ours, by its newest answer", inner.clock_skew.clone());
         r.register("heartbeat_age_seconds", "Since the newest heartbeat of a sink reached the ops topic", inner.heartbeat_age.clone());
         r.register("build", "The program's version", build);
         Self(Arc::new(inner))
@@ -241,6 +243,11 @@ impl Metrics {
     pub fn set_sink_trouble(&self, sink: &str, trouble: &'static str, has_it: bool) {
         let labels = vec![("sink", sink.to_owned()), ("trouble", trouble.to_owned())];
         self.0.sink_troubles.get_or_create(&labels).set(i64::from(has_it));
+    }
+
+    /// The clock of a sink's other side is so many seconds ahead of ours.
+    pub fn set_clock_skew(&self, sink: &str, seconds: i64) {
+        self.0.clock_skew.get_or_create(&of_sink(sink)).set(seconds);
     }
 
     /// A heartbeat of this sink reached the ops topic then.

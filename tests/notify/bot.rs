@@ -118,7 +118,7 @@ impl Deployment {
 }
 
 /// An alert of now.
-fn record(number: u128, lead: &str, rule: &str, kind: AlertKind) -> Outgoing {
+pub fn record(number: u128, lead: &str, rule: &str, kind: AlertKind) -> Outgoing {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let mut alert = sample::alert(number, Timestamp::from_millis(now.as_millis() as i64));
     (alert.lead.key, alert.lead.name) = (format!("{lead}@acme.example"), Some(lead.to_owned()));

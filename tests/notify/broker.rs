@@ -171,7 +171,7 @@ async fn each_sink_gets_what_it_asks_for_and_one_gets_the_rest() {
     let mut settings = settings(broker.bootstrap(), &unique("routes"), sinks);
     let wanted = Matcher { tests: vec![Test::Equals(vec![Scalar::Text("b".into())])] };
     let routes = [("hot", Takes::Only(vec![("lead.key".into(), wanted)])), ("rest", Takes::Rest)];
-    settings.routing.sinks = routes.map(|(id, takes)| SinkRoute { id: id.into(), takes }).into();
+    settings.routing.sinks = routes.map(|(id, takes)| SinkRoute { id: id.into(), takes, fallback: None }).into();
     tokio::task::block_in_place(|| {
         create_topics(broker, &settings);
         broker.produce(

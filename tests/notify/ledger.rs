@@ -25,7 +25,7 @@ fn at(seconds: i64) -> Timestamp {
 const SINCE_2: [&str; 5] = ["redrive", "redriven", "coalesced", "card", "digest"];
 
 /// Those that version 2 did not have.
-const SINCE_3: [&str; 4] = ["card_with_others", "erase", "erase_heard", "redact"];
+const SINCE_3: [&str; 7] = ["card_with_others", "erase", "erase_heard", "redact", "lent", "failing", "card_in_place"];
 
 /// One of each kind, with all that it can say.
 fn samples() -> Vec<(&'static str, Entry)> {
@@ -53,6 +53,7 @@ fn samples() -> Vec<(&'static str, Entry)> {
     let delivered =
         Ended { offset: 7, at: at(70), outcome: Outcome::Delivered, reason: None, into: None, tries: Tries::default() };
     let reason = Some("exhausted".to_owned());
+    let lent = Parked { tries: Tries { lent: true, ..tries.clone() }, ..parked.clone() };
     let given_up = Ended { offset: 7, at: at(86_400), outcome: Outcome::DeadLettered, reason, into: None, tries };
     let redriven = Ended { tries: again, ..given_up.clone() };
     let coalesced =
@@ -73,6 +74,7 @@ fn samples() -> Vec<(&'static str, Entry)> {
         closed: true,
         edited: at(70),
         intent: Some(Intent { alert_id: "0123456789abcdef0123456789abcdef".to_owned(), at: at(69), reply: true }),
+        instead_of: None,
     };
     let place = |ts: &str| Place { channel: "C0000000001".to_owned(), ts: ts.to_owned() };
     let with_others = Card { others: vec![place("1795255334.000100"), place("1795341735.000200")], ..card.clone() };
@@ -84,13 +86,16 @@ fn samples() -> Vec<(&'static str, Entry)> {
         places: with_others.others.clone(),
         intent: card.intent.clone(),
     };
+    let card_in_place = Card { instead_of: Some("sdr".to_owned()), ..card.clone() };
     let digest = Digest { id: "ffeeddccbbaa99887766554433221100".to_owned(), at: at(5), offsets: vec![7, 9] };
     let sink = SinkState {
         standing: Standing::Disabled,
         since: at(3),
         endpoint: "0123456789abcdef".to_owned(),
         detail: "status 410".to_owned(),
+        failing: None,
     };
+    let failing = SinkState { standing: Standing::Open, detail: String::new(), failing: Some(at(2)), ..sink.clone() };
     vec![
         ("parked", Entry::Parked(parked)),
         ("delivered", Entry::Ended(delivered)),
@@ -106,6 +111,9 @@ fn samples() -> Vec<(&'static str, Entry)> {
         ("erase", Entry::Erase(erased)),
         ("erase_heard", Entry::Erase(Erasure { heard: true, ..Erasure::by_nobody(b"u1", at(80)) })),
         ("redact", Entry::Redact(redaction)),
+        ("lent", Entry::Parked(lent)),
+        ("failing", Entry::Sink(failing)),
+        ("card_in_place", Entry::Card(card_in_place)),
     ]
 }
 

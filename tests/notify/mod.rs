@@ -3,11 +3,15 @@
 mod bot;
 mod broker;
 mod dlq;
+mod edges;
 mod erasure;
 mod fake_slack;
+mod fallback;
 mod fence;
+mod kills;
 mod kinds;
 mod ledger;
+mod load;
 mod ops;
 mod outside;
 mod privacy;

@@ -47,7 +47,7 @@ async fn the_official_library_reads_a_cloudevent() {
     alert.lead.key = "Jürgen \"J\" 100% 😀".into();
     let published = serde_json::to_vec(&alert).expect("JSON");
     let destination = Destination::of(&sink("crm", Start::Latest, target), "eu-1").expect("a destination");
-    destination.attempt(&published, &alert, false).await;
+    destination.attempt(&published, &alert, false, None).await;
     let request = &receiver.seen()[0];
     let headers: serde_json::Map<_, _> =
         request.headers.iter().map(|(name, value)| (name.to_string(), value.to_str().expect("ASCII").into())).collect();

@@ -100,7 +100,7 @@ pub fn reach() -> Reach {
 
 pub fn sink(id: &str, start: Start, target: Target) -> Sink {
     let (max_age, stale_after) = (Duration::from_secs(86_400), Duration::from_secs(1_800));
-    Sink { id: id.into(), start, max_age, stale_after, mask: vec![], target }
+    Sink { id: id.into(), start, max_age, stale_after, fallback: None, mask: vec![], target }
 }
 
 /// Settings of which deliveries read the brokers, the group, the topics and the sinks.

@@ -100,7 +100,7 @@ impl Deployment {
         broker().produce(&self.topic("hotlead.alerts"), alerts);
     }
 
-    fn commits_to(&self, offset: i64) {
+    pub fn commits_to(&self, offset: i64) {
         let (group, topic) = (format!("{}.crm", self.name), self.topic("hotlead.alerts"));
         wait_for(&format!("a commit of {offset}"), DEADLINE, || {
             (committed_by(broker(), &group, &topic) == offset).then_some(())

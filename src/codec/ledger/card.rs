@@ -33,6 +33,9 @@ pub struct Card {
     /// What was about to be posted: whoever finds this looks whether it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// It shows an alert that came in place of this sink, which could not be reached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<String>,
 }
 
 /// Where a message is.

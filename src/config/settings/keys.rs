@@ -1,6 +1,6 @@
 //! The keys of hotlead.yaml, with their meaning for editors.
 
-use crate::config::shape::{Is, Key, Shape, key, later, required, shape};
+use crate::config::shape::{Is, Key, Shape, key, required, shape};
 
 pub(in crate::config) static CONFIG_FILE: Shape = shape(
     "config",
@@ -88,7 +88,11 @@ pub(in crate::config) static SINK: Shape = shape(
         key("max_age", Is::Duration, "An alert older than this is given up. Default 24h."),
         key("only", Is::AlertFields, "It takes alerts whose fields are like this, and no others."),
         key("rest", Is::Truth, "It takes the alerts that no other sink takes."),
-        later("fallback"),
+        key(
+            "fallback",
+            Is::SinkId,
+            "The id of another sink: it gets this one's alerts too, marked, while this one cannot be reached for 5 minutes and more.",
+        ),
         key(
             "stale_after",
             Is::Duration,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys::{CONFIG_FILE, HTTP, LOG, LOG_FORMATS};
+use super::routes::Named;
 use super::secrets::Surroundings;
 use super::{LogFormat, Routing, Settings, SinkRoute, Start};
 use crate::config::fault::Faults;
@@ -41,7 +42,7 @@ pub(in crate::config) fn read_tree(
 ) -> Option<Settings> {
     check_version(root, faults);
     let map = View::top(root).map(faults, &CONFIG_FILE)?;
-    let mut reader = Reader { faults, around, file, in_needed_sink: false, routes: Vec::new() };
+    let mut reader = Reader { faults, around, file, in_needed_sink: false, routes: Vec::new(), fallbacks: Vec::new() };
     let kafka = map.get("kafka").map(|view| reader.kafka(&view));
     let group = map.get("group").map(|view| reader.name(&view));
     let instance = reader.instance(&map);
@@ -59,6 +60,7 @@ pub(in crate::config) fn read_tree(
         usize::try_from(max_leads).ok()
     });
     let sinks = map.get("sinks").map(|view| reader.sinks(&view));
+    reader.check_fallbacks();
     reader.check_rest(&map, map.get("sinks").map_or(map.place, |view| view.node.place));
     let http = map.get("http").map(|view| reader.http(&view));
     let log = map.get("log").map(|view| reader.log(&view));
@@ -96,6 +98,8 @@ pub(super) struct Reader<'a> {
     pub in_needed_sink: bool,
     /// Of the sinks so far.
     pub routes: Vec<SinkRoute>,
+    /// Of the sinks so far that have one.
+    pub fallbacks: Vec<Named>,
 }
 
 impl Reader<'_> {

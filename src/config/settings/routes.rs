@@ -23,6 +23,16 @@ pub struct SinkRoute {
     pub id: String,
     /// Which alerts.
     pub takes: Takes,
+    /// The sink that gets them too while this one cannot be reached.
+    pub fallback: Option<String>,
+}
+
+/// A fallback as the file names it.
+pub(super) struct Named {
+    pub sink: String,
+    pub fallback: String,
+    pub place: Place,
+    pub path: String,
 }
 
 /// Which alerts a sink takes.
@@ -78,6 +88,33 @@ impl Reader<'_> {
             fields.push(matcher.filter(|_| known).map(|matcher| (name.to_owned(), matcher)));
         }
         fields.into_iter().collect()
+    }
+
+    /// Whether each fallback is another sink, and none leads back to where it came from.
+    pub(super) fn check_fallbacks(&mut self) {
+        let next = |sink: &str| self.fallbacks.iter().find(|named| named.sink == sink).map(|named| &named.fallback);
+        for Named { sink, fallback, place, path } in &self.fallbacks {
+            let mut ids = self.routes.iter().map(|route| route.id.as_str());
+            if sink == fallback {
+                self.faults.add(*place, path, "must be another sink");
+                continue;
+            }
+            if !ids.clone().any(|id| id == fallback) {
+                let hint = did_you_mean(fallback, ids.by_ref().filter(|id| id != sink));
+                self.faults.add(*place, path, format!("no sink has the id {fallback:?}{hint}"));
+                continue;
+            }
+            let mut way = vec![sink, fallback];
+            while let Some(to) = next(way[way.len() - 1]).filter(|_| way.len() <= self.fallbacks.len() + 1) {
+                way.push(to);
+                if to == sink {
+                    let way: Vec<_> = way.iter().map(|id| id.as_str()).collect();
+                    let message = format!("must not lead back to the sink itself: {}", way.join(" -> "));
+                    self.faults.add(*place, path, message);
+                    break;
+                }
+            }
+        }
     }
 
     /// Whether the file says who gets what no sink asks for, as it must where one asks for something.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::keys::SINK;
 use super::read::Reader;
+use super::routes::Named;
 use super::secrets::Needed;
 use super::{Sink, SinkRoute, Start};
 use crate::config::view::{View, optional};
@@ -42,8 +43,15 @@ impl Reader<'_> {
         let max_age = map.get("max_age").map(|view| self.span(&view, 1_000, 30 * 86_400_000));
         let stale_after = map.get("stale_after").map(|view| (self.span(&view, 1_000, 30 * 86_400_000), view));
         let takes = self.takes(&map);
+        let fallback = map.get("fallback").map(|view| (view.reference(self.faults).map(str::to_owned), view));
+        if let (Some(id), Some((Some(fallback), view))) = (&id, &fallback) {
+            let (place, path) = (view.node.place, view.path.clone());
+            self.fallbacks.push(Named { sink: id.clone(), fallback: fallback.clone(), place, path });
+        }
+        let fallback = fallback.map(|(fallback, _)| fallback);
         if let (Some(id), Some(takes)) = (&id, &takes) {
-            self.routes.push(SinkRoute { id: id.clone(), takes: takes.clone() });
+            let fallback = fallback.clone().flatten();
+            self.routes.push(SinkRoute { id: id.clone(), takes: takes.clone(), fallback });
         }
         let mask = map.get("mask").map(|view| self.mask(&view));
         let masked = mask.as_ref().and_then(|mask| mask.as_deref()).unwrap_or_default();
@@ -65,6 +73,7 @@ impl Reader<'_> {
                 start: optional(start)?.unwrap_or(Start::Latest),
                 max_age: optional(max_age)?.unwrap_or(DEFAULT_MAX_AGE),
                 stale_after: optional(stale_after)?.unwrap_or(DEFAULT_STALE_AFTER),
+                fallback: optional(fallback)?,
                 mask: optional(mask)?.unwrap_or_default(),
                 target,
             })

@@ -9,12 +9,14 @@ impl<R> Lanes<R> {
         self.forget(partition);
         self.books.restored(takeover.parked.len());
         self.said_shut |= takeover.said_shut;
+        self.failing = self.failing.or(takeover.failing);
         if let Some(since) = takeover.disabled {
             self.shut.get_or_insert((Shut::Gone, Timestamp::from_millis(i64::MAX)));
-            self.stands = Some(Change { standing: Standing::Disabled, since, detail: String::new() });
+            let (standing, failing) = (Standing::Disabled, self.failing);
+            self.stands = Some(Change { standing, since, detail: String::new(), failing });
         }
-        if self.shut.is_some() {
-            self.change = self.stands.clone(); // the new partition's ledger does not know it yet
+        if self.shut.is_some() || self.lends() {
+            self.change = Some(self.stands()); // the new partition's ledger does not know it yet
         }
         let mut own = Lane::new(takeover);
         for head in own.heads().collect::<Vec<_>>() {
@@ -23,7 +25,9 @@ impl<R> Lanes<R> {
                 self.due.insert((item.next_at, (partition, head)));
             }
         }
+        let parked: Vec<_> = own.items.keys().map(|offset| (partition, *offset)).collect();
         self.partitions.insert(partition, own);
+        parked.into_iter().for_each(|place| self.to_lend(place));
     }
 
     /// Nothing of these partitions is started any more.
@@ -64,6 +68,7 @@ impl<R> Lanes<R> {
         self.due.retain(|(_, place)| place.0 != partition);
         self.pending.retain(|place, _| place.0 != partition);
         self.notes.retain(|place, _| place.0 != partition);
+        self.lending.iter_mut().for_each(|lending| lending.forget(partition));
     }
 
     /// Whether there is nothing here to deliver: others have all partitions.

@@ -54,7 +54,8 @@ impl<R> Lanes<R> {
                 item.held = Held::Parking;
             }
             let (record, tries, into) = (item.record.clone(), item.tries.clone(), item.into.clone());
-            writes.push(Write { ticket, record, time: item.time, fate, into, tries });
+            let lend = std::mem::take(&mut item.lending) && matches!(fate, Fate::Parked { .. });
+            writes.push(Write { ticket, record, time: item.time, fate, into, tries, lend });
             concerned.insert(partition);
         }
         let (mut notes, mut noting) = (Vec::new(), Vec::new());
@@ -115,6 +116,7 @@ impl<R> Lanes<R> {
                         continue;
                     };
                     give_place(&mut self.taken, &mut item);
+                    self.lending.iter_mut().for_each(|lending| lending.ended((ticket.partition, ticket.offset)));
                     self.books.ended(ending, item.held == Held::Ledger);
                     ended.push((ticket, ending));
                     let wish = own.take_early(ticket.offset).filter(|_| ending != Ending::Delivered);

@@ -62,6 +62,49 @@ fn six_hours_of_outage() {
     }
 }
 
+/// Goal: cards, edits and replies that wait go to the fallback too, each once, also where a bot holds them in its own order;
+/// Slack gets them all when it is back.
+#[test]
+fn an_outage_lends_each_alert_once_and_slack_gets_them_all_the_same() {
+    let mut world = World::default();
+    world.has_fallback = true;
+    for n in 0..90 {
+        world.publish(n * 20 * SECOND, ["ada", "bo", "cy"][n as usize % 3], ["a", "b"][n as usize % 2], Opened);
+    }
+    let (from, to) = (5 * MINUTE, 25 * MINUTE);
+    let mut slack = |now: i64, _: Method| if (from..to).contains(&now) { Fault::Status(503) } else { Fault::None };
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, 15 * MINUTE, &mut slack);
+    assert!(world.lent.len() >= 20, "{:?}", world.lent);
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, 2 * HOUR, &mut slack);
+    let mut lent = world.lent.clone();
+    lent.sort_unstable();
+    lent.dedup();
+    assert_eq!(lent.len(), world.lent.len(), "none twice: {:?}", world.lent);
+    let waited = world.alerts.iter().enumerate().filter(|(_, (at, _))| (from + SECOND..to).contains(at));
+    assert!(
+        waited.clone().count() > 50 && waited.into_iter().all(|(offset, _)| lent.contains(&(offset as i64))),
+        "{lent:?}"
+    );
+    assert!(world.outcomes().iter().all(|outcome| matches!(outcome, Some("delivered" | "superseded"))));
+    assert_eq!((owner.counts().parked, world.committed), (0, 90));
+}
+
+/// Goal: what comes in place of another sink says so, also after an edit by the next owner.
+#[test]
+fn a_card_in_place_of_another_sink_says_so_as_long_as_it_is_there() {
+    let mut world = World::default();
+    world.instead_of = Some("sdr");
+    world.publish(0, "ada", "a", Opened);
+    world.publish(HOUR, "ada", "b", Opened);
+    world.takes_over(terms()).works_until(&mut world, MINUTE, &mut well);
+    world.instead_of = None;
+    world.takes_over(terms()).works_until(&mut world, 2 * HOUR, &mut well);
+    let [card] = world.parents()[..] else { panic!("{:?}", world.messages) };
+    assert!(card.edits > 0 && card.all().contains("In place of sdr, which cannot be reached"), "{}", card.all());
+}
+
 /// Goal: a storm of 10,000 alerts in a minute: one post a second at the most, the hottest singly, the others in digests;
 /// all end, and memory stays bounded.
 #[test]

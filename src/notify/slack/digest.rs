@@ -83,6 +83,9 @@ fn line(seen: &Seen) -> String {
     if !company.is_empty() {
         line.push_str(&format!(" - {}", isolated(&cut(&company, 40))));
     }
+    if let Some(sink) = &seen.instead_of {
+        line.push_str(&format!(" | in place of {sink}"));
+    }
     line.push_str(&format!(" | {}: {}", cut(&clean(&seen.alert.rule), 64), clean(&seen.alert.reason)));
     cut(&line, LINE)
 }
@@ -100,7 +103,8 @@ mod tests {
         alert.lead.name = Some(name.to_owned());
         alert.score.total = number as f64;
         alert.reason = format!("reason {number}");
-        Seen { offset: Offset(number), time: now - Span::from_secs(minutes_ago * 60), alert }
+        let time = now - Span::from_secs(minutes_ago * 60);
+        Seen { offset: Offset(number), time, alert, instead_of: None }
     }
 
     fn texts(digest: &Value) -> Vec<String> {
@@ -118,6 +122,11 @@ mod tests {
         assert!(!late["text"].as_str().expect("text").contains(['<', '>']), "{late}");
         assert_eq!(texts(&digest(Occasion::Storm, &all, now))[0], "DIGEST | 3 more alerts at once");
         assert_eq!(texts(&digest(Occasion::Late, &all[..1], now))[0], "LATE | 1 alert, 31 min old");
+        let lent = Seen { instead_of: Some("sdr".to_owned()), ..seen(1, "Ada", 6) };
+        assert_eq!(
+            texts(&digest(Occasion::Storm, &[lent], now))[1],
+            "Ada - Example | in place of sdr | test: reason 1"
+        );
     }
 
     #[test]

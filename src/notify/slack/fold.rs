@@ -16,6 +16,8 @@ pub struct Seen {
     pub time: Timestamp,
     /// As the sink may know it.
     pub alert: Alert,
+    /// The sink in whose place it came, if this one is that sink's fallback.
+    pub instead_of: Option<String>,
 }
 
 /// What is to be done for a lead next.
@@ -150,6 +152,7 @@ impl Folding {
             (AlertKind::Closed, _) => return Made::Idle,
         }
         card.shown = Some(shown(seen, card.shown.as_ref().map(|shown| shown.time)));
+        card.instead_of = seen.instead_of.clone().or(card.instead_of.take());
         Made::Changed
     }
 
@@ -166,6 +169,7 @@ impl Folding {
             closed: false,
             edited: Timestamp::default(),
             intent: None,
+            instead_of: seen.instead_of.clone(),
         }
     }
 

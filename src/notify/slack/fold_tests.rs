@@ -20,7 +20,7 @@ fn seen(offset: i64, ms: i64, rule: &str, kind: AlertKind, start: i64) -> Seen {
     let mut alert = sample::alert(offset as u128 + 1, at(ms));
     (alert.rule, alert.kind, alert.episode_start) = (rule.into(), kind, at(start));
     alert.reason = format!("reason {offset}");
-    Seen { offset: Offset(offset), time: at(ms), alert }
+    Seen { offset: Offset(offset), time: at(ms), alert, instead_of: None }
 }
 
 fn opened(offset: i64, ms: i64, rule: &str) -> Seen {

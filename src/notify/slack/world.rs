@@ -108,6 +108,12 @@ pub struct World {
     /// Every request: when, and what.
     pub asked: Vec<(i64, Method)>,
     epoch: u64,
+    /// All alerts come in place of this sink.
+    pub instead_of: Option<&'static str>,
+    /// The sink has a fallback.
+    pub has_fallback: bool,
+    /// Offsets of the alerts that the fallback got.
+    pub lent: Vec<i64>,
 }
 
 pub type Script<'a> = &'a mut dyn FnMut(i64, Method) -> Fault;
@@ -159,6 +165,9 @@ impl World {
         board.assign(at(self.now), &mut takeover);
         let mut lanes = Lanes::new(Policy { tracked: 2_000, parked: 10_000, ..policy() });
         let erasures = std::mem::take(&mut takeover.erasures);
+        if self.has_fallback {
+            lanes = lanes.lending(|_| true);
+        }
         lanes.assign(takeover);
         let position = self.committed;
         let mut owner = Owner {
@@ -205,6 +214,7 @@ impl World {
             if let Fate::Ended(Ending::GivenUp(reason)) = write.fate {
                 self.dead.push((write.ticket.offset.0, reason.name().to_owned()));
             }
+            self.lent.extend(Some(write.ticket.offset.0).filter(|_| write.lend));
             let key = ledger::key(write.record.id(), write.ticket.offset);
             self.ledger.push((key, Some(ledger::write(&entry(write, now)))));
         }
@@ -313,6 +323,7 @@ impl Owner {
                 let takes = if matches!(fault, Fault::Lost(_)) { 15 * SECOND } else { ANSWER };
                 self.air.push((world.now + takes, order.id, outcome));
             }
+            self.lanes.lend(at(world.now));
             if self.writing.is_none() {
                 self.writing = self.lanes.take_batch().map(|batch| (world.now + LEDGER, batch));
             }
@@ -356,11 +367,10 @@ impl Owner {
             if *published > world.now {
                 break;
             }
-            let record = Incoming {
-                key: Some(alert.lead.key.clone().into_bytes()),
-                value: serde_json::to_vec(alert).ok(),
-                headers: vec![("ce_id".into(), Some(alert.id.to_string().into_bytes()))],
-            };
+            let mut headers = vec![("ce_id".into(), Some(alert.id.to_string().into_bytes()))];
+            headers.extend(world.instead_of.map(|sink| (ledger::INSTEAD_OF.into(), Some(sink.as_bytes().to_vec()))));
+            let (key, value) = (Some(alert.lead.key.clone().into_bytes()), serde_json::to_vec(alert).ok());
+            let record = Incoming { key, value, headers };
             let (place, lead, time) = ((P0, Offset(self.position)), alert.lead.key.as_bytes(), at(*published));
             let is_erased = self.erasures.cover(P0, lead, &record, time);
             self.lanes.admit(place, lead, time, record);
@@ -375,7 +385,7 @@ impl Owner {
     fn next_event(&self, world: &World) -> Option<i64> {
         let air = self.air.iter().map(|(done, ..)| *done);
         let ledger = self.writing.iter().map(|(done, _)| *done);
-        let board = self.board.wake_at().map(|at| at.as_millis() - START);
+        let board = self.board.wake_at().into_iter().chain(self.lanes.lends_at()).map(|at| at.as_millis() - START);
         let topic = world.alerts.get(self.position as usize).filter(|_| !self.paused).map(|(published, _)| *published);
         air.chain(ledger).chain(board).chain(topic).min()
     }

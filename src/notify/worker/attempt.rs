@@ -39,7 +39,11 @@ pub(super) async fn attempt_one(
         let about = About { alert: record.alert_id(), ..About::default() };
         return Attempted { judged, after_event: None, about };
     };
-    let judged = around.destination.attempt(value, &alert, minimal).await.judged;
+    let attempted = around.destination.attempt(value, &alert, minimal, record.instead_of()).await;
+    if let Some(date) = attempted.answer.and_then(|answer| answer.date) {
+        around.observer.skew(&around.sink, date - wall_clock());
+    }
+    let judged = attempted.judged;
     let (sink, lead) = (around.sink.as_str(), lead_tag(&alert.lead.key));
     if judged.verdict == Verdict::Delivered {
         tracing::info!(sink, alert = %alert.id, rule = alert.rule, lead, status = judged.status, number, "delivered");

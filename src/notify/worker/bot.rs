@@ -58,7 +58,7 @@ impl Worker {
         let Some(bot) = &mut self.bot else {
             return;
         };
-        let (sink, observer) = (&self.around.sink, &self.around.observer);
+        let sink = &self.around.sink;
         let (finished, before, after) = {
             let mut pace = bot.pace.lock().unwrap_or_else(PoisonError::into_inner);
             let before = pace.breaker();
@@ -73,10 +73,11 @@ impl Worker {
             (Standing::Probing, Standing::Closed) => tracing::info!(sink, "Slack takes messages again"),
             _ => {}
         }
-        let is_open = after != Standing::Closed;
-        if std::mem::replace(&mut self.breaker_was_open, is_open) != is_open {
-            observer.breaker(sink, is_open);
-        }
+        self.tell_breaker(after != Standing::Closed);
+        let Some(bot) = &mut self.bot else {
+            return;
+        };
+        let (sink, observer) = (&self.around.sink, &self.around.observer);
         for alert in bot.board.take_told() {
             let (rule, lead) = (&alert.rule, lead_tag(&alert.lead.key));
             tracing::info!(sink, alert = %alert.id, rule, lead, "delivered");

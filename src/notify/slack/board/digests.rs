@@ -238,6 +238,9 @@ impl Board {
 
     /// The digest's post has come back.
     pub(super) fn digest_posted(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, ended: &Ended, chance: f64) {
+        if matches!(ended.judged.verdict, Verdict::Later { .. }) {
+            lanes.fails(now);
+        }
         self.follow_digest(now, lanes, ended, chance);
         // All that it names went to other owners meanwhile.
         self.digest.take_if(|digest| digest.members.is_empty());

@@ -11,6 +11,7 @@ use crate::notify::lanes::Lanes;
 use crate::notify::slack::api::Method;
 use crate::notify::slack::card::{card as draw, message, minimal, plain};
 use crate::notify::slack::fold::{Plan, Step};
+use crate::notify::slack::mark::instead_of;
 use crate::notify::slack::pace::{Pace, Pass};
 use crate::notify::slack::reconcile::{EVENT_TYPE, Wanted};
 use crate::notify::slack::text::{clean, cut, cut_escaped, escape};
@@ -185,6 +186,9 @@ impl Board {
             _ if is_minimal => minimal(&face),
             _ => draw(&face, now),
         };
+        if let Some(sink) = &card.instead_of {
+            message = instead_of(message, sink);
+        }
         message["channel"] = at.channel.into();
         message["metadata"] = metadata(&card.episode, &alert.id.to_string());
         match method {

@@ -21,7 +21,10 @@ impl Board {
             let masked = self.terms.disclosure.masked(value);
             let alert = masked.and_then(|masked| serde_json::from_slice::<Alert>(&masked));
             match alert {
-                Ok(alert) => seen.push(Seen { offset: waiting.offset, time: waiting.time, alert }),
+                Ok(alert) => {
+                    let instead_of = waiting.record.instead_of().map(str::to_owned);
+                    seen.push(Seen { offset: waiting.offset, time: waiting.time, alert, instead_of });
+                }
                 Err(_) if seen.is_empty() => {
                     lanes.end_together(now, &[(head, Ending::GivenUp(Reason::Message))], None);
                     break;
