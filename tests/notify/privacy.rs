@@ -273,7 +273,9 @@ async fn a_full_run_says_no_secret_and_nothing_personal() {
             }
             // It was looked at the right places.
             let log = &operators["the log"];
-            for words in ["attempt failed", "delivery given up", "the sink is shut", "a record's key is not its lead's key"] {
+            for words in
+                ["attempt failed", "delivery given up", "the sink is shut", "a record's key is not its lead's key"]
+            {
                 assert!(log.contains(words), "{words}: {log}");
             }
             let there =
