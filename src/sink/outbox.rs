@@ -1,17 +1,18 @@
 //! The producer of one worker: a whole commit round is on the topics, with its offsets, or nothing of it.
 
-use std::sync::{Mutex, PoisonError};
+mod reports;
+
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message as _, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, PurgeConfig};
 use rdkafka::topic_partition_list::TopicPartitionList;
 
+use self::reports::{Deliveries, Failed};
 use super::changelog::Changelog;
 use super::outgoing::{Outgoing, Target};
 use super::verdict::Verdict;
@@ -83,56 +84,6 @@ impl PublishError {
     }
 }
 
-/// Notes the first record that was not taken.
-struct Deliveries {
-    log: BrokerLog,
-    failed: Mutex<Option<Failed>>,
-}
-
-/// Why a record was not taken, and by which topic.
-struct Failed {
-    code: RDKafkaErrorCode,
-    topic: String,
-}
-
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.log.line(level as i32, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().map_or(0, |code| code as i32);
-        self.log.fault(code, reason);
-    }
-}
-
-impl ProducerContext for Deliveries {
-    type DeliveryOpaque = ();
-
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
-        if let Err((error, record)) = result {
-            let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            self.note(Failed { code, topic: record.topic().to_owned() });
-        }
-    }
-}
-
-impl Deliveries {
-    fn note(&self, newer: Failed) {
-        use RDKafkaErrorCode::{MessageSizeTooLarge, TopicAuthorizationFailed};
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        // These explain the purges that follow from them.
-        if failed.is_none() || matches!(newer.code, MessageSizeTooLarge | TopicAuthorizationFailed) {
-            *failed = Some(newer);
-        }
-    }
-
-    fn take(&self) -> Option<Failed> {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.take()
-    }
-}
-
 /// A producer and how it commits.
 pub struct Outbox {
     producer: BaseProducer<Deliveries>,
@@ -179,7 +130,7 @@ impl Outbox {
             config.set("transactional.id", id);
             config.set("transaction.timeout.ms", TRANSACTION.as_millis().to_string());
         }
-        let deliveries = Deliveries { log, failed: Mutex::default() };
+        let deliveries = Deliveries::new(log);
         let producer: BaseProducer<Deliveries> = config
             .create_with_context(deliveries)
             .map_err(|error| PublishError::Broken(format!("the producer refuses: {error}")))?;

@@ -108,14 +108,14 @@ async fn an_erased_lead_leaves_slack_and_the_ledgers() {
         wait_for("the redacted card and reply", DEADLINE, || (shown(&deployment) == (0, 2)).then_some(()));
 
         // A fresh event: a new card, which stays one through another restart.
+        let asked = crm.seen().len();
         broker().produce(&events, [event(3, "track")]);
         wait_for("a new card", DEADLINE, || (shown(&deployment) == (1, 2)).then_some(()));
-        let asked = crm.seen().len();
+        wait_for("the webhook hears of the new alert", DEADLINE, || (crm.seen().len() > asked).then_some(()));
         deployment.process.signal("KILL");
         deployment.start();
         broker().produce(&events, [event(4, "page")]);
         wait_for("a new reply", DEADLINE, || (shown(&deployment) == (2, 2)).then_some(()));
-        wait_for("the webhook hears of the new alerts", DEADLINE, || (crm.seen().len() > asked).then_some(()));
         let ended = deployment.outcomes();
         assert_eq!(ended.len(), 4, "every alert of the bot has ended: {ended:?}");
         let ledger = String::from_utf8(compacted(&webhook).concat()).expect("text");

@@ -125,7 +125,7 @@ mod tests {
         let lent = Seen { instead_of: Some("sdr".to_owned()), ..seen(1, "Ada", 6) };
         assert_eq!(
             texts(&digest(Occasion::Storm, &[lent], now))[1],
-            "Ada - Example | in place of sdr | test: reason 1"
+            "• Ada - Example | in place of sdr | test: reason 1"
         );
     }
 
