@@ -55,8 +55,10 @@ async fn a_webhook_gets_every_kind_and_an_incoming_webhook_what_opened() {
             (all.0.len() == 3 && all.1.len() == 3).then_some(all)
         });
         assert_eq!(all, (vec!["delivered"; 3], vec!["delivered", "suppressed", "suppressed"]));
-        let bodies: Vec<Value> = crm.seen().iter().map(|seen| serde_json::from_str(&seen.body).expect("JSON")).collect();
-        let told: Vec<String> = bodies.iter().map(|body| format!("{}: {}", body["type"], body["data"]["reason"])).collect();
+        let bodies: Vec<Value> =
+            crm.seen().iter().map(|seen| serde_json::from_str(&seen.body).expect("JSON")).collect();
+        let told: Vec<String> =
+            bodies.iter().map(|body| format!("{}: {}", body["type"], body["data"]["reason"])).collect();
         let expected = [
             r#""hotlead.alert.opened": "2 pricing views in 1 s""#,
             r#""hotlead.alert.updated": "2 pricing views in 29 s""#,
