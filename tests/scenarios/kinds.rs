@@ -164,7 +164,7 @@ rules: [ {{ id: r, when: {when} }} ]\n"
     };
     let (demo, call, intern) = (|| track("Demo"), || track("Call"), || traits(json!({ "job_title": "Intern" })));
     #[rustfmt::skip]
-    let rows: Vec<(&str, Vec<(i64, Value)>, &str)> = vec![
+    let rows = [
         ("{ count: { signal: pricing_view, at_least: 2, within: 1h } }",
          vec![(0, page("/")), (MIN, page("/")), (HOUR + 1, page("/"))], "1 pricing view in 1 h, fewer than 2"),
         ("{ count: { signal: pricing_view, at_least: 3, within: 1h } }",
