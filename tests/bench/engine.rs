@@ -151,7 +151,7 @@ fn beside_serde_json(leads: u64, each: u64) {
         both.push(costs[3][turn] / costs[0][turn]);
     }
     let share = alerts as f64 * 100.0 / (TURNS * TURN) as f64;
-    println!("20 rules, {leads} leads after {each} events each, {share:.1} % of events alert: median ns an event");
+    println!("20 rules, {leads} leads after {each} events each, {share:.1} alerts for 100 events: median ns an event");
     for (name, costs) in names.iter().zip(&mut costs) {
         println!("  {name:<26} {:>6.0}", median(costs));
     }

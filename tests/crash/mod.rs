@@ -233,6 +233,7 @@ fn judge(form: &Form, broker: &Broker, stormy: &Deployment, records: Records, st
         again: form.again(),
         surplus,
         seen: Seen::default(),
+        kinds: expected.by_kind(),
         alerts: verdict::of_alerts(&expected, &alerts, &rules),
         dead_letters: verdict::of_dead_letters(&expected, &published(stormy, "dead_letter")),
         backtest: against_backtest(&alerts),

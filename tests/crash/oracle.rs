@@ -21,6 +21,17 @@ pub struct Expected {
     pub dead_letters: BTreeMap<String, usize>,
 }
 
+impl Expected {
+    /// How many alerts there are of each kind.
+    pub fn by_kind(&self) -> BTreeMap<&'static str, usize> {
+        let of = |kind: &'static str| {
+            let named = format!(r#""kind":"{kind}""#);
+            (kind, self.alerts.iter().filter(|(alert, _)| alert.contains(&named)).map(|(_, times)| times).sum())
+        };
+        ["opened", "updated", "closed"].map(of).into()
+    }
+}
+
 #[derive(Deserialize)]
 struct Captured<'a> {
     #[serde(borrow)]

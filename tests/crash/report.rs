@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Form;
 use super::fleet::Seen;
+use super::stream::Story;
 use super::verdict::Difference;
 
 pub struct Report {
@@ -15,6 +16,8 @@ pub struct Report {
     /// Events that the test's own producer wrote twice.
     pub surplus: i64,
     pub seen: Seen,
+    /// So many alerts of each kind there must be.
+    pub kinds: BTreeMap<&'static str, usize>,
     /// Against the twin.
     pub alerts: Difference,
     pub dead_letters: Difference,
@@ -32,8 +35,11 @@ impl Report {
     pub fn breaches(&self) -> Vec<&'static str> {
         let of_dumps = self.dumps.as_ref().is_ok_and(Difference::is_none);
         let compared = self.alerts.expected > 0 && self.dumps.as_ref().is_ok_and(|dumps| dumps.expected > 0);
+        // One occurrence after the other updates nothing.
+        let every_kind = self.form.story == Story::Memoryless || self.kinds.values().all(|count| *count > 0);
         let held = [
             (compared, "there were no alerts or no leads to compare"),
+            (every_kind, "there were no alerts of some kind"),
             (self.form.faults.fences == 0 || self.seen.fenced > 0, "nobody was fenced, although an id was taken"),
             (self.alerts.is_none(), "alerts are missing, extra or repeated"),
             (self.dead_letters.is_none(), "dead letters are missing, extra or repeated"),
@@ -77,7 +83,9 @@ impl fmt::Display for Report {
             let (middle, longest) = (spans[spans.len() / 2], spans[spans.len() - 1]);
             writeln!(f, "done with what was there at a {fault}: after {middle:.1?}, at most {longest:.1?}")?;
         }
+        let kinds: Vec<_> = self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         writeln!(f, "alerts: {}", self.alerts)?;
+        writeln!(f, "of these expected: {}", kinds.join(", "))?;
         writeln!(f, "dead letters: {}", self.dead_letters)?;
         writeln!(f, "alerts against a backtest: {}", self.backtest)?;
         writeln!(f, "alerts of a run without faults against it: {}", self.calm)?;

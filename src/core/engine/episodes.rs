@@ -5,7 +5,7 @@ use crate::core::alert::{Alert, AlertKind};
 use crate::core::announcement;
 use crate::core::condition::{Moment, Question};
 use crate::core::lead::{Episode, Lead};
-use crate::core::rule::{RuleSet, Signal};
+use crate::core::rule::RuleSet;
 use crate::core::spec::Tenths;
 use crate::core::time::Timestamp;
 
@@ -94,15 +94,10 @@ pub(super) fn update(
         return false;
     }
     let rule = &rules.rules[usize::from(number)];
-    let carries = |signal: &u16| {
-        let Signal { rules, .. } = &rules.signals[usize::from(*signal)];
-        rules.contains(&number)
-    };
-    if !signals.iter().any(carries) && !(rule.reads_score && fit_changed) {
-        return false;
-    }
+    let carries = |signal: &u16| rules.signals[usize::from(*signal)].rules.contains(&number);
+    let contributes = signals.iter().any(carries) || rule.reads_score && fit_changed;
     let moment = Moment::new(rules, lead, now, signals);
-    if rule.held_by.iter().any(|by| moment.in_force(*by)) {
+    if !contributes || rule.held_by.iter().any(|by| moment.in_force(*by)) {
         return false;
     }
     lead.episodes[at].updated = Some(now.minute());
