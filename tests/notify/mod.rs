@@ -15,4 +15,5 @@ mod outside;
 mod receiver;
 mod restart;
 mod routes;
+mod rows;
 mod tls;

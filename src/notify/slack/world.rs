@@ -105,6 +105,8 @@ pub struct World {
     /// Every request: when, and what.
     pub asked: Vec<(i64, Method)>,
     epoch: u64,
+    /// Nothing is written to the ledger.
+    pub ledger_is_down: bool,
     /// All alerts come in place of this sink.
     pub instead_of: Option<&'static str>,
     /// The sink has a fallback.
@@ -335,7 +337,7 @@ impl Owner {
 
     fn next_event(&self, world: &World) -> Option<i64> {
         let air = self.air.iter().map(|(done, ..)| *done);
-        let ledger = self.writing.iter().map(|(done, _)| *done);
+        let ledger = self.writing.iter().filter(|_| !world.ledger_is_down).map(|(done, _)| *done);
         let board = self.board.wake_at().into_iter().chain(self.lanes.lends_at()).map(|at| at.as_millis() - START);
         let topic = world.alerts.get(self.position as usize).filter(|_| !self.paused).map(|(published, _)| *published);
         air.chain(ledger).chain(board).chain(topic).min()
@@ -348,7 +350,7 @@ impl Owner {
         for (_, id, outcome) in landed {
             self.board.end(at(world.now), &mut self.lanes, &mut self.pace, id, &outcome, 0.5);
         }
-        if self.writing.as_ref().is_some_and(|(done, _)| *done <= world.now) {
+        if !world.ledger_is_down && self.writing.as_ref().is_some_and(|(done, _)| *done <= world.now) {
             let written = self.writing.take();
             written.iter().for_each(|(_, batch)| world.write(batch));
             self.lanes.written(if self.epoch == world.epoch { &[P0] } else { &[] });
