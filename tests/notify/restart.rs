@@ -26,6 +26,8 @@ pub struct Deployment {
     /// As they stand in the config file.
     sinks: String,
     http: String,
+    /// How long a member of a group may be silent.
+    session_ms: u32,
 }
 
 impl Deployment {
@@ -38,7 +40,12 @@ impl Deployment {
     pub fn with(name: &str, partitions: i32, sinks: &str) -> Self {
         let name = unique(name);
         broker().create_topic(&format!("{name}.events"), partitions, &[]);
-        Self { name, sinks: sinks.to_owned(), http: "off".to_owned() }
+        Self { name, sinks: sinks.to_owned(), http: "off".to_owned(), session_ms: 3_000 }
+    }
+
+    /// Whose members may be silent for long: where many of them share a small machine.
+    pub fn patient(self) -> Self {
+        Self { session_ms: 45_000, ..self }
     }
 
     /// With its page on this port.
@@ -65,6 +72,7 @@ impl Deployment {
 
     fn begin(&self, instance: &str) -> Supervised {
         let (name, sinks, http, brokers) = (&self.name, &self.sinks, &self.http, broker().bootstrap());
+        let session_ms = self.session_ms;
         let mut process = Supervised::new("sink", |folder| {
             let write = |file: &str, text: &str| {
                 let path = folder.join(file);
@@ -74,7 +82,7 @@ impl Deployment {
             write("rules.yaml", RULES);
             write("secret", SECRET);
             let config = format!(
-                "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
+                "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: {session_ms}, \
                  heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: {instance}\nstart: earliest\n\
                  topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
                  lead_key: [user_id]\nhttp: {http}\nsinks:\n{sinks}"

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Bytes;
+use super::{Bytes, is_false};
 use crate::core::time::Timestamp;
 
 /// A lead's card in Slack: what it shows, and what was about to be posted.
@@ -88,8 +88,4 @@ pub struct Digest {
     pub at: Timestamp,
     /// The alerts of this partition that it names, by their offsets.
     pub offsets: Vec<i64>,
-}
-
-fn is_false(truth: &bool) -> bool {
-    !truth
 }
