@@ -29,6 +29,7 @@ pub(super) use self::read::{beside, read_tree};
 pub use self::routes::{Routing, SinkRoute, Takes};
 pub use self::secrets::{Needed, Reference, Secret, Surroundings};
 pub use self::signing::SigningKey;
+pub use self::sinks::STANDS_IN_AFTER;
 pub use self::slack::{Bot, OnUncertain};
 pub use self::webhook::{Encoding, Payload, Webhook};
 

@@ -54,7 +54,7 @@ pub(super) struct Item<R> {
     pub(super) tries: Tries,
     /// The message that shows it in the end, where that matters.
     pub(super) into: Option<Arc<str>>,
-    /// The sink's fallback gets it with the next batch.
+    /// The sink's fallback gets it with the next batch, unless it ends before.
     pub(super) lending: bool,
 }
 

@@ -111,7 +111,7 @@ impl<R> Lanes<R> {
         } else if head.and_then(|head| own.items.get(&head)).is_some_and(|head| head.held != Held::Offset) {
             self.pending.insert(place, Fate::Parked { next_at: time });
         }
-        self.to_lend(place);
+        self.may_be_lent(place);
     }
 
     fn wake(&mut self, place: Place) {
@@ -137,7 +137,7 @@ impl<R> Lanes<R> {
         if own.lane_of(place.1).next() == Some(place.1) {
             self.wake(place);
         }
-        self.to_lend(place);
+        self.may_be_lent(place);
         true
     }
 

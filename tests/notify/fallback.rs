@@ -30,6 +30,9 @@ async fn a_fallback_gets_each_alert_once_while_its_sink_is_disabled_and_the_sink
     let is_gone = gone.clone();
     let crm = Receiver::start(move |_| (if is_gone.load(Ordering::Relaxed) { 410 } else { 200 }, "")).await;
     let (spare, slack) = (Receiver::start(|_| (200, "")).await, Receiver::start(|_| (200, "ok")).await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let address = folder.path().join("url");
+    std::fs::write(&address, slack.url()).expect("a writable folder");
     tokio::task::block_in_place(|| {
         let crm_sink = webhook("crm", &crm).replace("    start:", "    fallback: spare\n    start:");
         // It stands in for the webhook and has a fallback of its own, which is never asked.
@@ -38,7 +41,7 @@ async fn a_fallback_gets_each_alert_once_while_its_sink_is_disabled_and_the_sink
         let desk = format!(
             "  - id: desk\n    start: earliest\n    only: {{ rule: nothing-is-so }}\n    slack: {{ webhook_url: 'file:{}', \
              allow_http: true, allow_networks: [127.0.0.0/8] }}\nunrouted: drop\n",
-            slack_url(&slack)
+            address.display()
         );
         let deployment = Deployment::with("fallback", 1, &(crm_sink + &spare_sink + &desk));
         let mut process = deployment.start("a");
@@ -89,19 +92,11 @@ fn id(number: u128) -> String {
     format!("{number:032x}")
 }
 
-/// A file with the address of an incoming webhook; it is not removed before the test ends.
-fn slack_url(slack: &Receiver) -> String {
-    let file = std::env::temp_dir().join(format!("hotlead-fallback-{}", slack.port));
-    std::fs::write(&file, slack.url()).expect("a writable folder");
-    file.display().to_string()
-}
-
 /// Writes on the ledger of `crm` that its trouble began six minutes ago.
 fn six_minutes_ago(deployment: &Deployment) {
     let topic = deployment.topic("hotlead.delivery.crm");
-    let states =
-        broker().consume_visible(&topic).into_iter().filter(|record| record.key.as_deref() == Some(ledger::SINK));
-    let newest = states.last().expect("its state");
+    let mut records = broker().consume_visible(&topic).into_iter();
+    let newest = records.rfind(|record| record.key.as_deref() == Some(ledger::SINK)).expect("its state");
     let Some(Entry::Sink(mut state)) = ledger::read(newest.value.as_deref()).expect("a record of ours") else {
         panic!("{newest:?}")
     };

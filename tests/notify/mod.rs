@@ -18,4 +18,5 @@ mod privacy;
 mod receiver;
 mod restart;
 mod routes;
+mod rows;
 mod tls;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use hotlead::config::settings::{Kafka, LogFormat, Reach, Secret, Settings, Sink, Start, Target, Topics, Webhook};
 
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -14,6 +14,7 @@ pub const OLD_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 #[derive(Clone, Debug)]
 pub struct Request {
+    pub path: String,
     pub headers: HeaderMap,
     pub body: String,
 }
@@ -40,8 +41,9 @@ impl Receiver {
     pub async fn start(script: impl Fn(&Request) -> (u16, &'static str) + Clone + Send + Sync + 'static) -> Self {
         let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
         let all = seen.clone();
-        let app = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
-            let request = Request { headers, body: String::from_utf8_lossy(&body).into_owned() };
+        let app = Router::new().fallback(move |uri: Uri, headers: HeaderMap, body: Bytes| {
+            let path = uri.path().to_owned();
+            let request = Request { path, headers, body: String::from_utf8_lossy(&body).into_owned() };
             let (status, text) = script(&request);
             all.lock().expect("not poisoned").push(request);
             let wait = text.strip_prefix("retry-after: ").map(HeaderValue::from_static);

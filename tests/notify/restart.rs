@@ -27,6 +27,8 @@ pub struct Deployment {
     sinks: String,
     http: String,
     rules: &'static str,
+    /// How long a member of a group may be silent.
+    session_ms: u32,
 }
 
 impl Deployment {
@@ -39,12 +41,17 @@ impl Deployment {
     pub fn with(name: &str, partitions: i32, sinks: &str) -> Self {
         let name = unique(name);
         broker().create_topic(&format!("{name}.events"), partitions, &[]);
-        Self { name, sinks: sinks.to_owned(), http: "off".to_owned(), rules: RULES }
+        Self { name, sinks: sinks.to_owned(), http: "off".to_owned(), rules: RULES, session_ms: 3_000 }
     }
 
     /// Under these rules.
     pub fn under(self, rules: &'static str) -> Self {
         Self { rules, ..self }
+    }
+
+    /// Whose members may be silent for long: where many of them share a small machine.
+    pub fn patient(self) -> Self {
+        Self { session_ms: 45_000, ..self }
     }
 
     /// With its page on this port.
@@ -71,6 +78,7 @@ impl Deployment {
 
     fn begin(&self, instance: &str) -> Supervised {
         let (name, sinks, http, brokers) = (&self.name, &self.sinks, &self.http, broker().bootstrap());
+        let session_ms = self.session_ms;
         let mut process = Supervised::new("sink", |folder| {
             let write = |file: &str, text: &str| {
                 let path = folder.join(file);
@@ -80,7 +88,7 @@ impl Deployment {
             write("rules.yaml", self.rules);
             write("secret", SECRET);
             let config = format!(
-                "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: 3000, \
+                "version: 1\nkafka:\n  brokers: ['{brokers}']\n  properties: {{ session.timeout.ms: {session_ms}, \
                  heartbeat.interval.ms: 500 }}\ngroup: {name}\ninstance: {instance}\nstart: earliest\n\
                  topics: {{ prefix: '{name}.', events: events, replication_factor: 1 }}\nrules: rules.yaml\nworkers: 1\n\
                  lead_key: [user_id]\nhttp: {http}\nsinks:\n{sinks}"

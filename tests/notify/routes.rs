@@ -65,6 +65,18 @@ fn lines(text: &str) -> Vec<Value> {
 }
 
 #[test]
+fn route_test_names_who_stands_in() {
+    let folder = Folder::new();
+    folder.write("hotlead.yaml", &CONFIG.replace("- { id: sdr,", "- { id: sdr, fallback: rest,"));
+    let (code, out, err) = folder.hotlead("route test event.json");
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains(" -> sdr (fallback rest), crm\n") && out.ends_with(" -> rest\n"), "{out}");
+    let (_, out, _) = folder.hotlead("route test event.json --json");
+    let fallbacks: Vec<_> = lines(&out).into_iter().map(|row| row["fallbacks"].clone()).collect();
+    assert_eq!(fallbacks, [json!({ "sdr": "rest" }), Value::Null]);
+}
+
+#[test]
 fn route_test_says_where_the_alerts_of_events_go() {
     let folder = Folder::new();
     let (code, out, err) = folder.hotlead("route test event.json --json");

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Bytes;
+use super::{Bytes, is_false};
 use crate::core::limits::MAX_TOLD;
 use crate::core::time::Timestamp;
 
@@ -102,8 +102,4 @@ impl Card {
         let surplus = self.others.len().saturating_sub(MAX_TOLD);
         self.others.drain(..surplus);
     }
-}
-
-fn is_false(truth: &bool) -> bool {
-    !truth
 }

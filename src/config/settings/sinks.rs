@@ -9,9 +9,12 @@ use super::routes::Named;
 use super::secrets::Needed;
 use super::{Sink, SinkRoute, Start};
 use crate::config::view::{View, optional};
+use crate::core::time::Span;
 
 const DEFAULT_MAX_AGE: Duration = Duration::from_secs(86_400);
 const DEFAULT_STALE_AFTER: Duration = Duration::from_secs(1_800);
+/// A sink that was tried and has taken nothing for this long cannot be reached: its fallback stands in for it. delivery.md, 5.
+pub const STANDS_IN_AFTER: Span = Span::from_secs(300);
 const MAX_SINK_ID: usize = 40;
 
 /// Right or wrong, or right but without a secret that cannot be had here.
@@ -47,6 +50,13 @@ impl Reader<'_> {
         if let (Some(id), Some((Some(fallback), view))) = (&id, &fallback) {
             let (place, path) = (view.node.place, view.path.clone());
             self.fallbacks.push(Named { sink: id.clone(), fallback: fallback.clone(), place, path });
+        }
+        if let (Some(Some(max_age)), Some((_, view))) = (max_age, &fallback)
+            && max_age.as_millis() <= u128::from(STANDS_IN_AFTER.as_millis().unsigned_abs())
+        {
+            let message =
+                "says nothing of this sink: its alerts are given up before (max_age), a fallback stands in after 5 min";
+            self.faults.warn(view.node.place, &view.path, message);
         }
         let fallback = fallback.map(|(fallback, _)| fallback);
         if let (Some(id), Some(takes)) = (&id, &takes) {

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Fate, Lanes, Partition, Place, Span, State, Timestamp};
-
-/// A sink that was tried and has taken nothing for this long cannot be reached: its fallback stands in for it.
-const UNAVAILABLE_FOR: Span = Span::from_secs(300);
+use super::{Fate, Lanes, Partition, Place, State, Timestamp};
+use crate::config::settings::STANDS_IN_AFTER;
 
 /// What a sink with a fallback has not lent yet.
 pub(super) struct Lending<R> {
@@ -41,7 +39,7 @@ impl<R> Lanes<R> {
     }
 
     /// An alert that waits here may have to be lent.
-    pub(super) fn to_lend(&mut self, (partition, offset): Place) {
+    pub(super) fn may_be_lent(&mut self, (partition, offset): Place) {
         let item = self.partitions.get(&partition).and_then(|own| own.items.get(&offset));
         if let Some(lending) = &mut self.lending
             && item.is_some_and(|item| !item.tries.lent)
@@ -65,7 +63,7 @@ impl<R> Lanes<R> {
     /// When what waits is to be lent, if nothing is taken until then.
     pub fn lends_at(&self) -> Option<Timestamp> {
         let waits = self.lending.as_ref().is_some_and(|lending| !lending.waiting.is_empty());
-        let at = self.failing.filter(|_| waits)? + UNAVAILABLE_FOR;
+        let at = self.failing.filter(|_| waits)? + STANDS_IN_AFTER;
         // From then on what happens says when.
         Some(at).filter(|_| !self.lends())
     }
@@ -77,7 +75,7 @@ impl<R> Lanes<R> {
     /// Has what waits lent with the next batches, if the sink cannot be reached. When that begins it says since when.
     pub fn lend(&mut self, now: Timestamp) -> Option<Timestamp> {
         let lending = self.lending.as_mut()?;
-        let failing = self.failing.filter(|since| now - *since >= UNAVAILABLE_FOR);
+        let failing = self.failing.filter(|since| now - *since >= STANDS_IN_AFTER);
         let Some(since) = failing else {
             lending.is_said = false;
             return None;
@@ -95,7 +93,7 @@ impl<R> Lanes<R> {
             }
             let waits = own.items.get_mut(&place.1).filter(|item| item.state != State::Ending);
             if let Some(item) = waits.filter(|item| !(self.idle)(&item.record) && (lending.wants)(&item.record)) {
-                (item.lending, item.tries.lent) = (true, true);
+                item.lending = true;
                 self.pending.insert(place, Fate::Parked { next_at: item.next_at });
             }
         }

@@ -27,7 +27,7 @@ impl<R> Lanes<R> {
         }
         let parked: Vec<_> = own.items.keys().map(|offset| (partition, *offset)).collect();
         self.partitions.insert(partition, own);
-        parked.into_iter().for_each(|place| self.to_lend(place));
+        parked.into_iter().for_each(|place| self.may_be_lent(place));
     }
 
     /// Nothing of these partitions is started any more.

@@ -53,8 +53,12 @@ impl<R> Lanes<R> {
                 own.tracker.done(offset);
                 item.held = Held::Parking;
             }
+            let lend = std::mem::take(&mut item.lending);
+            if lend {
+                item.tries.lent = matches!(fate, Fate::Parked { .. });
+            }
             let (record, tries, into) = (item.record.clone(), item.tries.clone(), item.into.clone());
-            let lend = std::mem::take(&mut item.lending) && matches!(fate, Fate::Parked { .. });
+            let lend = lend && tries.lent;
             writes.push(Write { ticket, record, time: item.time, fate, into, tries, lend });
             concerned.insert(partition);
         }

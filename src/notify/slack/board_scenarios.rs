@@ -105,6 +105,23 @@ fn a_card_in_place_of_another_sink_says_so_as_long_as_it_is_there() {
     assert!(card.edits > 0 && card.all().contains("In place of sdr, which cannot be reached"), "{}", card.all());
 }
 
+/// Goal: nothing is posted of which the ledger does not know that it was meant.
+#[test]
+fn while_the_ledger_is_away_nothing_is_posted() {
+    let mut world = World::default();
+    world.ledger_is_down = true;
+    for n in 0..20 {
+        world.publish(0, &format!("lead{n}"), "a", Opened);
+    }
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, HOUR / 4, &mut well);
+    assert_eq!((world.messages.len(), world.committed), (0, 0));
+    world.ledger_is_down = false;
+    owner.works_until(&mut world, HOUR / 2, &mut well);
+    assert_eq!((world.messages.len(), world.committed), (20, 20));
+    assert_pace(&world);
+}
+
 /// Goal: a storm of 10,000 alerts in a minute: one post a second at the most, the hottest singly, the others in digests;
 /// all end, and memory stays bounded.
 #[test]
