@@ -214,7 +214,7 @@ impl Worker {
     /// Does what operators said about leads of ours.
     fn listen(&mut self) {
         let Some(feedback) = &self.feedback else { return };
-        while let Some(Said { partition, offset, value }) = feedback.next() {
+        while let Some(Said { partition, offset, time, value }) = feedback.next() {
             let Some(lane) = self.lanes.get_mut(partition) else { continue };
             match feedback::read(value.as_deref()) {
                 Ok(Feedback::Redriven { .. }) => {}
@@ -224,13 +224,9 @@ impl Worker {
                     }
                     if !self.shared.settings.sinks.is_empty() {
                         let place = (self.shared.settings.topics.events.as_str(), partition);
-                        let now = Timestamp::from_millis(now_ms());
-                        self.round.erasure(encode::erasure(&Erasure::by_owner(
-                            lead.as_bytes(),
-                            now,
-                            place,
-                            lane.next(),
-                        )));
+                        let asked = time.unwrap_or_else(|| Timestamp::from_millis(now_ms()));
+                        let erasure = Erasure::by_owner(lead.as_bytes(), asked, place, lane.next());
+                        self.round.erasure(encode::erasure(&erasure));
                     }
                 }
                 Err(fault) => {

@@ -10,6 +10,7 @@ use super::error::{SourceError, broken};
 use super::probe::{Quiet, outside_groups};
 use crate::config::settings::Kafka;
 use crate::core::ids::{Offset, Partition};
+use crate::core::time::Timestamp;
 use crate::telemetry::broker_log::BrokerLog;
 
 /// A reader of partitions of the feedback topic; what it has read is committed with the rounds of its owner.
@@ -25,6 +26,8 @@ pub struct Said {
     pub partition: Partition,
     /// Its own offset.
     pub offset: Offset,
+    /// Its Kafka timestamp.
+    pub time: Option<Timestamp>,
     /// Its value.
     pub value: Option<Vec<u8>>,
 }
@@ -73,6 +76,7 @@ impl FeedbackReader {
         Some(Said {
             partition: Partition(message.partition()),
             offset: Offset(message.offset()),
+            time: message.timestamp().to_millis().map(Timestamp::from_millis),
             value: message.payload().map(<[u8]>::to_vec),
         })
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use hotlead::codec::ledger::{self, Entry};
 use hotlead::codec::state::{self, NamesId, StateRecord};
 use hotlead::core::ids::Partition;
 use hotlead::core::names::Names;
@@ -354,8 +355,20 @@ fn erasures_that_nobody_has_heard_are_done_and_unread_events_are_told() {
     let unread = |partition| Outgoing { partition: Some(partition), ..Outgoing::new("u0", "{}") };
     broker().produce(&site.topic("events"), [unread(0), unread(0), unread(1), unread(4)]);
 
-    let (code, log) = site.command(&["state", "move"]);
+    // Its sinks have to hear of it too: no owner of the events will tell them.
+    let topic = site.topic("hotlead.delivery.sdr");
+    broker().create_topic(&topic, 2, &[]);
+    let sinks = "sinks:\n  - { id: sdr, slack: { webhook_url: 'env:HOTLEAD_TEST_NOT_SET' } }\n  - { id: new, slack: { webhook_url: 'env:HOTLEAD_TEST_NOT_SET' } }\n";
+    let mut moving = Program::with_config(RULES, sinks, &["state", "move"], broker().bootstrap(), &site.name);
+    let (code, log) = (moving.exit_code(), moving.log());
     assert_eq!(code, Some(0), "{log}");
+    let told: Vec<_> =
+        broker().consume_visible(&topic).into_iter().map(|record| (record.partition, record.value)).collect();
+    assert_eq!(told.iter().map(|(partition, _)| *partition).collect::<Vec<_>>(), [0, 1]);
+    for (_, value) in &told {
+        let Ok(Some(Entry::Erase(erasure))) = ledger::read(value.as_deref()) else { panic!("{told:?}") };
+        assert_eq!((erasure.lead, erasure.source), (ledger::lead_hash(lead.as_bytes()), None));
+    }
     assert!(log.contains(&format!("1 leads were erased, as {feedback} says")), "{log}");
     assert!(
         log.contains(&format!("3 records of the old partitions of {} are not read yet", site.topic("events"))),

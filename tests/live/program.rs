@@ -30,11 +30,16 @@ impl Program {
     }
 
     pub fn with_rules(rules: &str, arguments: &[&str], brokers: &str, name: &str) -> Self {
+        Self::with_config(rules, "", arguments, brokers, name)
+    }
+
+    /// With more lines in its config file.
+    pub fn with_config(rules: &str, more: &str, arguments: &[&str], brokers: &str, name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "version: 1\nkafka: {{ brokers: ['{brokers}'] }}\ngroup: {name}\ninstance: a\nstart: earliest\n\
              topics: {{ prefix: '{name}.', events: events }}\nrules: rules.yaml\nlead_key: [user_id, anonymous_id]\n\
-             workers: 1\nhttp: off\n"
+             workers: 1\nhttp: off\n{more}"
         );
         fs::write(folder.path().join("rules.yaml"), rules).unwrap();
         fs::write(folder.path().join("hotlead.yaml"), config).unwrap();

@@ -19,7 +19,7 @@ pub const REDACT: &[u8] = b"redact/";
 pub struct Erasure {
     /// See [`lead_hash`].
     pub lead: String,
-    /// When its state was erased.
+    /// When it was asked for: an owner may hear of it much later.
     pub time: Timestamp,
     /// The partition of the events whose owner erased it, `topic/partition`; none if nobody owned it then.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -171,6 +171,8 @@ pub struct Board {
     /// Newest alerts of cards that people see now.
     told: Vec<Alert>,
     trials: Vec<Trial>,
+    /// Leads whose cards are not remembered any more, nor on the ledger: an erasure would not find them there.
+    surplus: Vec<Key>,
     /// Late alerts come together until then.
     gather_until: Option<Timestamp>,
     next_digest: Timestamp,
@@ -199,6 +201,7 @@ impl Board {
             token: 0,
             told: Vec::new(),
             trials: Vec::new(),
+            surplus: Vec::new(),
             gather_until: None,
             next_digest: Timestamp::from_millis(i64::MIN),
             digest_attempts: 0,
@@ -237,6 +240,7 @@ impl Board {
     pub fn forget(&mut self, partitions: &[Partition]) {
         let gone = |partition: &Partition| partitions.contains(partition);
         self.slots.retain(|(partition, _), _| !gone(partition));
+        self.surplus.retain(|(partition, _)| !gone(partition));
         self.posts.retain(|place, _| !gone(&place.0));
         self.edits.retain(|(_, place)| !gone(&place.0));
         self.looks.retain(|(_, place)| !gone(&place.0));
@@ -260,6 +264,7 @@ impl Board {
         let over = self.slots.len() - MAX_CARDS + MAX_CARDS / 16;
         let keys: Vec<Key> = oldest.into_iter().take(over).map(|(key, _)| key.clone()).collect();
         keys.iter().for_each(|key| drop(self.slots.remove(key)));
+        self.surplus.extend(keys);
     }
 
     /// The token is another one from now on.
@@ -280,6 +285,9 @@ impl Board {
     /// The next request to send, if any; ask again until there is none.
     pub fn next(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, pace: &mut Pace) -> Option<Order> {
         self.wake = None;
+        for key in std::mem::take(&mut self.surplus).into_iter().filter(|key| !self.slots.contains_key(key)) {
+            lanes.note(key.0, note_key(&key.1), None);
+        }
         for place in lanes.take_ready(now) {
             self.sort(now, lanes, place);
         }

@@ -2,10 +2,11 @@
 
 use proptest::prelude::*;
 
-use super::super::world::{Fault, World, assert_pace, terms, well};
+use super::super::world::{Fault, P0, World, assert_pace, at, terms, well};
 use super::*;
 use crate::core::alert::AlertKind::{Closed, Opened, Updated};
-use crate::notify::stage::{HOUR, MINUTE, SECOND};
+use crate::core::ids::Offset;
+use crate::notify::stage::{HOUR, MINUTE, SECOND, policy};
 
 const SUPPRESSED: Option<&str> = Some("suppressed");
 const DELIVERED: Option<&str> = Some("delivered");
@@ -141,6 +142,26 @@ fn a_digest_that_waits_loses_who_was_erased() {
     assert!(said.contains("DIGEST") && said.contains("Lead lead31 "));
     let suppressed = world.outcomes().iter().filter(|outcome| **outcome == SUPPRESSED).count();
     assert_eq!((suppressed, owner.counts().ended), (3, 60));
+}
+
+/// Goal: a card that is remembered no more is on the ledger no more, where an erasure would not find it.
+#[test]
+fn a_card_that_is_forgotten_leaves_the_ledger() {
+    let folding = terms().folding;
+    let card = |n: usize| {
+        let alert = crate::notify::slack::world::alert(n as u128, n as i64, "ada", "a", Opened);
+        let seen = crate::notify::slack::fold::Seen { offset: Offset(0), time: at(0), alert };
+        (format!("lead{n}").into_bytes(), Card { edited: at(n as i64), ..folding.new_card(&seen) })
+    };
+    let mut takeover = Takeover::of_nothing(P0, 1, Offset(-1).next());
+    takeover.cards = (0..=MAX_CARDS).map(card).collect();
+    let (mut board, mut lanes) = (Board::new(terms()), Lanes::new(policy()));
+    board.assign(at(0), &mut takeover);
+    lanes.assign(takeover);
+    assert!(board.next(at(0), &mut lanes, &mut Pace::default()).is_none());
+    let notes = lanes.take_batch().expect("notes").notes;
+    assert!(notes.len() == MAX_CARDS / 16 + 1 && notes.iter().all(|note| note.value.is_none()), "{}", notes.len());
+    assert!(notes.iter().any(|note| note.key == b"card/lead0"), "the oldest");
 }
 
 proptest! {
