@@ -20,6 +20,12 @@ pub(super) fn settings_for_reading(path: &Path) -> Result<Settings, u8> {
     config::load_for_reading(path).map_err(|error| tell(&error))
 }
 
+/// The same with every sink, also where its secret cannot be had: something that is none stands in its place.
+pub(super) fn settings_with_all_sinks(path: &Path) -> Result<Settings, u8> {
+    let settings = settings_for_reading(path)?;
+    Ok(Settings { sinks: settings_without_secrets(path)?.sinks, ..settings })
+}
+
 /// The config file for a command that only looks at what would be sent; or the exit code.
 pub(super) fn settings_without_secrets(path: &Path) -> Result<Settings, u8> {
     config::load_without_secrets(path).map_err(|error| tell(&error))

@@ -97,7 +97,7 @@ fn told(sinks: &[Sink]) -> String {
 }
 
 fn with_stock(config: &Path, only: Option<&str>, then: impl FnOnce(&Settings, &Stock) -> u8) -> u8 {
-    let settings = match files::settings_for_reading(config) {
+    let settings = match files::settings_with_all_sinks(config) {
         Ok(settings) => settings,
         Err(code) => return code,
     };

@@ -77,7 +77,7 @@ struct Counts {
 /// Moves every lead's state to where its events are, says what has become of them, and answers with the exit code.
 /// States that lie elsewhere than their keys say are refused, or with `leave_strays` stay where they are.
 pub fn relocate(config: &Path, leave_strays: bool) -> u8 {
-    let settings = match files::settings_for_reading(config) {
+    let settings = match files::settings_with_all_sinks(config) {
         Ok(settings) => settings,
         Err(code) => return code,
     };
