@@ -74,6 +74,8 @@ impl Worker {
         let (partition, settings) = (begin.0, Arc::clone(&self.shared.settings));
         self.lanes.open(&settings.topics.events, begin, state);
         self.member.resume(&[partition]).map_err(|e| self.source(e))?;
+        // What the consumer had to say before it was paused is lost, even that its offset is gone: it is asked for again.
+        self.reposition.push((partition, begin.1.offset()));
         if self.feedback.is_none() {
             return Ok(());
         }
