@@ -150,7 +150,13 @@ fn a_card_that_is_forgotten_leaves_the_ledger() {
     let folding = terms().folding;
     let card = |n: usize| {
         let alert = crate::notify::slack::world::alert(n as u128, n as i64, "ada", "a", Opened);
-        let seen = crate::notify::slack::fold::Seen { offset: Offset(0), time: at(0), alert, instead_of: None };
+        let seen = crate::notify::slack::fold::Seen {
+            offset: Offset(0),
+            time: at(0),
+            alert,
+            instead_of: None,
+            comes_back: false,
+        };
         (format!("lead{n}").into_bytes(), Card { edited: at(n as i64), ..folding.new_card(&seen) })
     };
     let mut takeover = Takeover::of_nothing(P0, 1, Offset(-1).next());

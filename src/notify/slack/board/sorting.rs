@@ -23,7 +23,8 @@ impl Board {
             match alert {
                 Ok(alert) => {
                     let instead_of = waiting.record.instead_of().map(str::to_owned);
-                    seen.push(Seen { offset: waiting.offset, time: waiting.time, alert, instead_of });
+                    let (offset, time, comes_back) = (waiting.offset, waiting.time, waiting.comes_back);
+                    seen.push(Seen { offset, time, alert, instead_of, comes_back });
                 }
                 Err(_) if seen.is_empty() => {
                     lanes.end_together(now, &[(head, Ending::GivenUp(Reason::Message))], None);
