@@ -120,6 +120,48 @@ fn a_card_that_was_about_to_be_posted_is_looked_for() {
     }
 }
 
+/// Goal: a token that is refused to a redaction shuts the sink as any other refusal does: Slack is asked once a minute, and the
+/// redactions go on when the token is good again.
+#[test]
+fn a_refused_token_shuts_the_sink_and_redactions_wait() {
+    for is_intent in [false, true] {
+        let mut world = World::default();
+        let leads = ["ada", "bo", "cy"];
+        for lead in leads {
+            world.publish(0, lead, "a", Opened);
+        }
+        let mut owner = world.takes_over(terms());
+        owner.works_until(&mut world, SECOND, &mut |_, _| if is_intent { Fault::Lost(true) } else { Fault::None });
+        leads.iter().for_each(|lead| world.erases(lead));
+        let mut script =
+            |now: i64, _: Method| if now < 10 * MINUTE { Fault::Error("token_revoked") } else { Fault::None };
+        let before = world.asked.len();
+        owner.works_until(&mut world, MINUTE, &mut script);
+        assert!(owner.lanes.is_shut() && owner.lanes.stands().detail.contains("token_revoked"), "{is_intent}");
+        owner.works_until(&mut world, 10 * MINUTE - 1, &mut script);
+        let asked = world.asked.len() - before;
+        assert!(asked <= 13, "{asked} requests with a refused token in ten minutes: {:?}", world.asked);
+        owner.works_until(&mut world, HOUR, &mut script);
+        assert!(!owner.lanes.is_shut());
+        assert_eq!(leads.map(|lead| named(&world, lead)), [0, 0, 0], "{is_intent}");
+    }
+}
+
+/// Goal: no redaction is for ever: after a month of a channel that cannot be read it is given up.
+#[test]
+fn a_lookup_that_never_succeeds_is_given_up() {
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, SECOND, &mut |_, _| Fault::Lost(true));
+    world.erases("ada");
+    let mut script = |_: i64, _: Method| Fault::Error("channel_not_found");
+    owner.works_until(&mut world, 29 * 24 * HOUR, &mut script);
+    assert!(world.compacted().contains("redact/"));
+    owner.works_until(&mut world, 31 * 24 * HOUR, &mut script);
+    assert!(!world.compacted().contains("redact/"), "{}", world.compacted());
+}
+
 /// Goal: a digest that is not posted yet names nobody who was erased.
 #[test]
 fn a_digest_that_waits_loses_who_was_erased() {

@@ -99,14 +99,8 @@ impl Board {
                 self.orphan_looked(now, lanes, (&id, partition), found);
                 None
             }
-            (Call::Redact(key), Outcome::Sent(ended)) => {
-                self.redacted(now, lanes, &key, ended, chance);
-                None
-            }
-            (Call::RedactLook(key), Outcome::Looked(found)) => {
-                self.redact_looked(now, lanes, &key, found);
-                None
-            }
+            (Call::Redact(key), Outcome::Sent(ended)) => self.redacted(now, lanes, &key, ended, chance),
+            (Call::RedactLook(key), Outcome::Looked(found)) => self.redact_looked(now, lanes, &key, found),
             _ => Some(Finished::Stale),
         }
     }
