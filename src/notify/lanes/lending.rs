@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Fate, Lanes, Partition, Place, State, Timestamp};
+use super::{Fate, Item, Lanes, Partition, Place, State, Timestamp};
 use crate::config::settings::STANDS_IN_AFTER;
 
 /// What a sink with a fallback has not lent yet.
@@ -91,7 +91,8 @@ impl<R> Lanes<R> {
                 under_way.insert(place);
                 continue;
             }
-            let waits = own.items.get_mut(&place.1).filter(|item| item.state != State::Ending);
+            let is_told = |item: &&mut Item<R>| item.state != State::Ending && !item.suppressed;
+            let waits = own.items.get_mut(&place.1).filter(is_told);
             if let Some(item) = waits.filter(|item| !(self.idle)(&item.record) && (lending.wants)(&item.record)) {
                 item.lending = true;
                 self.pending.insert(place, Fate::Parked { next_at: item.next_at });

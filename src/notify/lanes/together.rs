@@ -122,7 +122,8 @@ impl<R> Lanes<R> {
         }
     }
 
-    /// Alerts have their ends, from the heads of their lanes on and without a gap; `into` names the message.
+    /// Alerts have their ends, from the heads of their lanes on and without a gap; `into` names the message. Of those that nobody
+    /// is to be told of any more none is given up: they are suppressed.
     pub fn end_together(&mut self, now: Timestamp, ends: &[(Place, Ending)], into: Option<&str>) {
         let into: Option<Arc<str>> = into.map(Into::into);
         for &(place, ending) in ends {
@@ -130,6 +131,7 @@ impl<R> Lanes<R> {
             let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) else {
                 continue;
             };
+            let ending = if item.suppressed && ending.reason().is_some() { Ending::Suppressed } else { ending };
             item.state = State::Ending;
             item.into = into.clone().filter(|_| ending.reason().is_none());
             self.pending.insert(place, Fate::Ended(ending));

@@ -162,6 +162,37 @@ fn a_lookup_that_never_succeeds_is_given_up() {
     assert!(!world.compacted().contains("redact/"), "{}", world.compacted());
 }
 
+/// Goal: what was under way when its lead was erased goes to no dead letter, whether it is a card or a digest; alerts of later
+/// that were in the same message are tried by themselves.
+#[test]
+fn what_was_under_way_of_an_erased_lead_is_no_dead_letter() {
+    for leads in [1, 60] {
+        let mut world = World::default();
+        for n in 0..leads {
+            world.publish(0, &format!("lead{n}"), "a", Opened);
+        }
+        let mut owner = world.takes_over(terms());
+        let mut hold = Terms { on_uncertain: OnUncertain::Hold, ..terms() };
+        std::mem::swap(&mut owner.board.terms, &mut hold);
+        owner.works_until(&mut world, SECOND, &mut |_, _| Fault::Lost(false));
+        (0..leads).for_each(|n| world.erases(&format!("lead{n}")));
+        owner.works_until(&mut world, HOUR, &mut |_, _| Fault::Lost(false));
+        assert_eq!(world.dead, [], "{leads}");
+        assert!(world.outcomes().iter().all(|outcome| *outcome == SUPPRESSED), "{:?}", world.outcomes());
+    }
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    world.publish(0, "ada", "b", Opened);
+    let mut owner = world.takes_over(terms());
+    while world.asked.len() < 2 {
+        let until = world.now + 50;
+        owner.works_until(&mut world, until, &mut |_, _| Fault::Error("invalid_blocks"));
+    }
+    owner.lanes.suppress((P0, Offset(0)));
+    owner.works_until(&mut world, MINUTE, &mut well);
+    assert_eq!(world.outcomes(), [SUPPRESSED, DELIVERED]);
+}
+
 /// Goal: a digest that is not posted yet names nobody who was erased.
 #[test]
 fn a_digest_that_waits_loses_who_was_erased() {
