@@ -60,6 +60,13 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// Nobody knows whether it still fails.
+    pub(super) fn forget_failure(&mut self) {
+        self.failing = None;
+        self.stands.iter_mut().for_each(|stands| stands.failing = None);
+        self.lending.iter_mut().for_each(|lending| lending.is_said = false);
+    }
+
     /// When what waits is to be lent, if nothing is taken until then.
     pub fn lends_at(&self) -> Option<Timestamp> {
         let waits = self.lending.as_ref().is_some_and(|lending| !lending.waiting.is_empty());

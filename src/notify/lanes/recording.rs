@@ -138,6 +138,9 @@ impl<R> Lanes<R> {
                 self.suppress(place);
             }
         }
+        if !self.lends() && self.shut.is_none() && self.partitions.values().all(|own| own.items.is_empty()) {
+            self.forget_failure(); // nothing is left that would try it
+        }
         ended
     }
 }
