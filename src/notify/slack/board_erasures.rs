@@ -193,6 +193,30 @@ fn what_was_under_way_of_an_erased_lead_is_no_dead_letter() {
     assert_eq!(world.outcomes(), [SUPPRESSED, DELIVERED]);
 }
 
+/// Goal: a card of before the sink's channel was changed is not edited by its alerts any more, and still goes with its lead.
+#[test]
+fn a_card_in_a_former_channel_is_redacted_too() {
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    world.publish(0, "bo", "a", Opened);
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, MINUTE, &mut well);
+    let moved = || Terms { folding: Folding { home: "another".to_owned(), ..terms().folding }, ..terms() };
+    let mut owner = world.takes_over(moved());
+    world.publish(MINUTE, "bo", "b", Opened);
+    owner.works_until(&mut world, 2 * MINUTE, &mut well);
+    assert_eq!((world.parents().len(), world.count(Method::Update)), (3, 0), "a card in the new channel");
+    let mut owner = world.takes_over(moved());
+    world.erases("ada");
+    owner.works_until(&mut world, 3 * MINUTE, &mut well);
+    assert_eq!((named(&world, "ada"), named(&world, "bo")), (0, 2));
+    world.erases("bo");
+    owner.works_until(&mut world, 4 * MINUTE, &mut well);
+    assert_eq!(named(&world, "bo"), 0, "the newer card knows of the former one");
+    let compacted = world.compacted();
+    assert!(!compacted.contains("ada") && !compacted.contains("bo") && !compacted.contains("redact/"), "{compacted}");
+}
+
 /// Goal: a digest that is not posted yet names nobody who was erased.
 #[test]
 fn a_digest_that_waits_loses_who_was_erased() {

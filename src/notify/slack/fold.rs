@@ -212,7 +212,7 @@ fn shows(card: &Card, seen: &Seen) -> bool {
 }
 
 /// All messages that tell of the lead of a card that is over.
-fn told_before(mut card: Card) -> Vec<Place> {
+pub fn told_before(mut card: Card) -> Vec<Place> {
     card.place.take().into_iter().for_each(|place| card.add_other(place));
     card.others
 }

@@ -58,6 +58,13 @@ impl Board {
             self.arming.remove(&(partition, note_key(&key.1)));
             lanes.note(partition, note_key(&key.1), None);
         }
+        let keys: Vec<Key> = self.former.keys().filter(|key| is_its(key)).cloned().collect();
+        for key in keys {
+            if let Some(card) = self.former.remove(&key) {
+                self.begin_redaction(now, lanes, partition, Slot { card, doubt: Doubt::None });
+            }
+            lanes.note(partition, note_key(&key.1), None);
+        }
         let heard = Erasure { heard: true, ..erasure };
         lanes.note(partition, heard.key(), Some(ledger::write(&Entry::Erase(heard))));
     }
