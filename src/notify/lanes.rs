@@ -346,9 +346,8 @@ impl<R> Lanes<R> {
 
     /// How the sink stands, whether that is recorded or not.
     pub fn stands(&self) -> Change {
-        let failing = self.failing.filter(|_| self.lends());
-        let shut = self.stands.clone().filter(|_| self.shut.is_some());
-        shut.unwrap_or(Change { failing, ..Change::OPEN })
+        let worth_knowing = self.shut.is_some() || self.lends();
+        self.stands.clone().filter(|_| worth_knowing).unwrap_or(Change::OPEN)
     }
 
     /// Whether nothing is sent until the credential or the endpoint is mended.

@@ -127,6 +127,23 @@ fn an_old_failure_lends_nothing_that_comes_later() {
     }
 }
 
+/// Goal: the newest word about a sink counts, whichever partition's ledger has it: so this one says when it was said.
+#[test]
+fn what_the_ledger_says_of_lending_is_newer_than_what_it_said_before() {
+    let mut stage = stage();
+    stage.publish(0, "a");
+    stage.publish(HOUR, "a");
+    let mut owner = stage.takes_over();
+    works(&mut owner, &mut stage, 30 * MINUTE, |now| if now < 6 * MINUTE { later() } else { well() });
+    let opened = owner.lanes.stands.clone().expect("it was open again");
+    assert!(opened.failing.is_none() && opened.since > crate::notify::stage::at(6 * MINUTE));
+    works(&mut owner, &mut stage, HOUR + 6 * MINUTE, |_| later());
+    let lends = owner.lanes.stands();
+    let (since, failing) = (lends.since.as_millis(), lends.failing.map(Timestamp::as_millis));
+    assert_eq!((lends.standing, failing), (Standing::Open, Some(since - AFTER)), "{lends:?}");
+    assert!(lends.since > opened.since);
+}
+
 #[test]
 fn without_a_fallback_nothing_is_lent() {
     let mut stage = Stage::default();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Fate, Item, Lanes, Partition, Place, State, Timestamp};
+use super::{Change, Fate, Item, Lanes, Partition, Place, State, Timestamp};
 use crate::config::settings::STANDS_IN_AFTER;
 
 /// What a sink with a fallback has not lent yet.
@@ -110,8 +110,10 @@ impl<R> Lanes<R> {
             return None;
         }
         self.said_shut = true;
-        self.stands.iter_mut().for_each(|stands| stands.failing = Some(since));
-        self.change = Some(self.stands());
+        let before = self.stands.take().filter(|_| self.shut.is_some());
+        let failing = Some(since);
+        self.stands = Some(Change { failing, ..before.unwrap_or(Change { since: now, ..Change::OPEN }) });
+        self.change = self.stands.clone();
         Some(since)
     }
 }
