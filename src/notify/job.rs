@@ -218,7 +218,7 @@ pub struct Takeover<R> {
     pub said_shut: bool,
     /// Since when it is tried and takes nothing, as far as the ledger knows.
     pub failing: Option<Timestamp>,
-    /// By their leads' keys.
+    /// By their leads' keys; also of other addresses of the sink.
     pub cards: Vec<(Vec<u8>, Card)>,
     /// Digests of which nobody knows whether they were posted.
     pub digests: Vec<Digest>,

@@ -291,24 +291,32 @@ impl<R> Lanes<R> {
     }
 
     fn shut_down(&mut self, now: Timestamp, place: Place, shut: Shut) -> Finished {
+        let own = self.partitions.get_mut(&place.0);
+        let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) else {
+            return Finished::Stale;
+        };
+        give_place(&mut self.taken, item);
+        item.state = State::Ready;
+        self.ready.push_front(place);
+        let (detail, sent_at) = (item.tries.detail.clone(), item.next_at);
+        let finished = self.refused(now, shut, detail);
+        if shut == Shut::Credential && self.renewed.is_some_and(|renewed| sent_at < renewed) {
+            self.shut = Some((shut, now)); // of the secret before: that of now was not tried yet
+        }
+        finished
+    }
+
+    /// The endpoint refuses whatever comes, as a request says that was about no alert: the sink is shut.
+    pub fn refused(&mut self, now: Timestamp, shut: Shut, detail: String) -> Finished {
+        let failing = Some(*self.failing.get_or_insert(now));
         let (probe_at, standing) = match shut {
             Shut::Credential => (now + PROBE_EVERY, Standing::Blocked),
             Shut::Gone => (Timestamp::from_millis(i64::MAX), Standing::Disabled),
         };
         let was = self.shut.replace((shut, probe_at));
-        let own = self.partitions.get_mut(&place.0);
-        if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
-            if shut == Shut::Credential && self.renewed.is_some_and(|renewed| item.next_at < renewed) {
-                self.shut = Some((shut, now)); // of the secret before: that of now was not tried yet
-            }
-            give_place(&mut self.taken, item);
-            item.state = State::Ready;
-            self.ready.push_front(place);
-            if was.is_none_or(|(was, _)| was != shut) {
-                let (detail, failing) = (item.tries.detail.clone(), self.failing);
-                self.stands = Some(Change { standing, since: now, detail, failing });
-                self.change = self.stands.clone();
-            }
+        if was.is_none_or(|(was, _)| was != shut) {
+            self.stands = Some(Change { standing, since: now, detail, failing });
+            self.change = self.stands.clone();
         }
         Finished::Shut(was.is_none())
     }
@@ -338,9 +346,8 @@ impl<R> Lanes<R> {
 
     /// How the sink stands, whether that is recorded or not.
     pub fn stands(&self) -> Change {
-        let failing = self.failing.filter(|_| self.lends());
-        let shut = self.stands.clone().filter(|_| self.shut.is_some());
-        shut.unwrap_or(Change { failing, ..Change::OPEN })
+        let worth_knowing = self.shut.is_some() || self.lends();
+        self.stands.clone().filter(|_| worth_knowing).unwrap_or(Change::OPEN)
     }
 
     /// Whether nothing is sent until the credential or the endpoint is mended.

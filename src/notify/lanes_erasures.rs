@@ -70,3 +70,36 @@ fn what_is_under_way_is_not_tried_again() {
         assert_eq!((outcome(&stage, offset), stage.asked.len()), (Some(expected), 1), "{answer:?}");
     }
 }
+
+/// Goal: nothing of an erased lead goes to the fallback, also what is queued behind others of it when lending begins.
+#[test]
+fn nothing_of_an_erased_lead_is_lent() {
+    let mut stage = Stage::default();
+    stage.has_fallback = true;
+    let offsets: Vec<i64> = (0..5).map(|n| stage.publish(n * SECOND, "ada")).collect();
+    let bo = stage.publish(6 * SECOND, "bo");
+    let mut slow = |stage: &Stage, _: i64| (if stage.now < 4 * MINUTE { 10 } else { 2 * MINUTE }, later());
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, 5 * MINUTE, &mut slow);
+    stage.erases("ada");
+    owner.works_until(&mut stage, 10 * MINUTE, &mut slow);
+    let lent: Vec<i64> = stage.lent.iter().map(|(_, offset)| *offset).collect();
+    assert_eq!(lent, [bo]);
+    assert!(offsets.iter().all(|offset| outcome(&stage, *offset) == Some(Outcome::Suppressed)));
+}
+
+/// Goal: a wish for an alert that came before its end was known is no way around the erasure.
+#[test]
+fn a_wish_that_came_early_is_suppressed_with_its_alert() {
+    let mut stage = Stage::default();
+    let offset = stage.publish(0, "ada");
+    let mut fails = |_: &Stage, _: i64| (10, later());
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, MINUTE, &mut fails);
+    stage.asks_to_redrive(offset, 1);
+    owner.works_until(&mut stage, MINUTE + SECOND, &mut fails);
+    stage.erases("ada");
+    let mut well = |_: &Stage, _: i64| (10, Judged::delivered(200));
+    owner.works_until(&mut stage, 20 * MINUTE, &mut well);
+    assert_eq!((outcome(&stage, offset), stage.accepted.len()), (Some(Outcome::Suppressed), 0));
+}

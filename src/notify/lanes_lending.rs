@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::super::stage::{HOUR, MINUTE, Owner, SECOND, Stage, judged, later};
 use super::*;
 use crate::codec::ledger::Entry;
+use crate::core::ids::Offset;
 use crate::notify::books::Counts;
 
 /// From the end of the first attempt that failed.
@@ -95,6 +96,52 @@ fn an_outage_lends_each_alert_once_and_loses_none() {
         let of: Vec<_> = stage.lent.iter().map(|(_, offset)| *offset).filter(|o| stage.lead(*o) == lead).collect();
         assert!(of.windows(2).all(|pair| pair[0] < pair[1]), "{lead}: {of:?}");
     }
+}
+
+/// Goal: what a worker knew of the sink before others took all its partitions is no reason to lend when it gets one back; nor is a
+/// failure of which nothing waits any more.
+#[test]
+fn an_old_failure_lends_nothing_that_comes_later() {
+    for others_had_it in [true, false] {
+        let at = crate::notify::stage::at;
+        let (partition, next) = (Partition(0), |offset: i64| Offset(offset - 1).next());
+        let mut lanes: Lanes<()> = Lanes::new(crate::notify::stage::policy()).lending(|_| true);
+        lanes.assign(Takeover::of_nothing(partition, 1, next(0)));
+        lanes.admit((partition, Offset(0)), b"a", at(0), ());
+        let mut gate = Gate::open();
+        let attempt = lanes.next(at(0), &mut gate).expect("an attempt");
+        lanes.finish(at(0), attempt.ticket, later(), 0.5);
+        if others_had_it {
+            lanes.forget_all(&[partition]);
+            lanes.assign(Takeover::of_nothing(partition, 2, next(1)));
+        } else {
+            lanes.suppress((partition, Offset(0)));
+            assert!(lanes.next(at(1), &mut gate).is_none() && lanes.take_batch().is_some());
+            assert_eq!(lanes.written(&[partition]).len(), 1);
+        }
+        lanes.admit((partition, Offset(1)), b"a", at(HOUR), ());
+        assert_eq!((lanes.lend(at(HOUR)), lanes.lends_at()), (None, None), "{others_had_it}");
+        let attempt = lanes.next(at(HOUR), &mut gate).expect("it is tried first");
+        lanes.finish(at(HOUR), attempt.ticket, later(), 0.5);
+        assert_eq!(lanes.lends_at(), Some(at(HOUR + AFTER)), "{others_had_it}");
+    }
+}
+
+/// Goal: the newest word about a sink counts, whichever partition's ledger has it: so this one says when it was said.
+#[test]
+fn what_the_ledger_says_of_lending_is_newer_than_what_it_said_before() {
+    let mut stage = stage();
+    stage.publish(0, "a");
+    stage.publish(HOUR, "a");
+    let mut owner = stage.takes_over();
+    works(&mut owner, &mut stage, 30 * MINUTE, |now| if now < 6 * MINUTE { later() } else { well() });
+    let opened = owner.lanes.stands.clone().expect("it was open again");
+    assert!(opened.failing.is_none() && opened.since > crate::notify::stage::at(6 * MINUTE));
+    works(&mut owner, &mut stage, HOUR + 6 * MINUTE, |_| later());
+    let lends = owner.lanes.stands();
+    let (since, failing) = (lends.since.as_millis(), lends.failing.map(Timestamp::as_millis));
+    assert_eq!((lends.standing, failing), (Standing::Open, Some(since - AFTER)), "{lends:?}");
+    assert!(lends.since > opened.since);
 }
 
 #[test]

@@ -127,10 +127,9 @@ impl Page {
         let mut unblocked = None;
         for (key, entry) in self.entries {
             match entry {
-                Entry::Card(card) if card.home == endpoint => {
+                Entry::Card(card) => {
                     takeover.cards.push((key.strip_prefix(ledger::CARD).unwrap_or(&key).to_vec(), card));
                 }
-                Entry::Card(_) => {}
                 Entry::Digest(digest) => takeover.digests.push(digest),
                 Entry::Erase(erasure) => takeover.erasures.push(erasure),
                 Entry::Redact(redaction) => takeover.redactions.push(redaction),

@@ -246,9 +246,14 @@ impl Outbox {
     /// newer ones.
     fn enqueue_everywhere(&self, record: &Outgoing) -> Result<(), PublishError> {
         for topic in &self.ledgers {
-            let metadata = self.producer.client().fetch_metadata(Some(topic), CALL);
-            let metadata = metadata.map_err(|error| PublishError::Aborted(format!("{topic}: {error}")))?;
-            // A ledger that is not there holds nothing.
+            let away = |error: KafkaError| PublishError::Aborted(format!("{topic}: {error}"));
+            let metadata = self.producer.client().fetch_metadata(Some(topic), CALL).map_err(away)?;
+            match metadata.topics().iter().find_map(|topic| topic.error()).map(RDKafkaErrorCode::from) {
+                // A ledger that is not there holds nothing.
+                None | Some(RDKafkaErrorCode::UnknownTopicOrPartition) => {}
+                Some(RDKafkaErrorCode::TopicAuthorizationFailed) => return Err(forbidden(Resource::Topic(topic))),
+                Some(code) => return Err(away(KafkaError::MetadataFetch(code))),
+            }
             let partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
             for partition in partitions.map(|partition| partition.id()) {
                 self.enqueue(|| {
@@ -370,6 +375,9 @@ fn forbidden(resource: Resource<'_>) -> PublishError {
 
 #[cfg(test)]
 mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::RDKafkaRespErr;
+
     use super::*;
 
     #[test]
@@ -378,5 +386,37 @@ mod tests {
         let given_up = PublishError::Lost("the transaction was open for 10.0s: the brokers gave it up".into());
         assert_eq!(PublishError::Fenced.after(TRANSACTION), given_up);
         assert_eq!(PublishError::TooLarge.after(2 * TRANSACTION), PublishError::TooLarge);
+    }
+
+    /// Goal: each partition of a ledger is told of an erasure, or the round is aborted; only a ledger that is not there is passed
+    /// over.
+    #[test]
+    fn a_ledger_that_is_away_for_a_moment_misses_no_erasure() {
+        use RDKafkaRespErr::{RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART};
+        let cluster = MockCluster::new(1).expect("a broker");
+        cluster.create_topic("ledger", 3, 1).expect("a topic");
+        let kafka = Kafka { brokers: vec![cluster.bootstrap_servers()], properties: Default::default() };
+        let name = || "other".to_owned();
+        let topics = Topics {
+            events: name(),
+            alerts: name(),
+            dead_letter: name(),
+            state: name(),
+            feedback: name(),
+            ops: name(),
+            delivery: name(),
+            replication_factor: None,
+        };
+        let ledgers = vec!["ledger".to_owned()];
+        let outbox = Outbox::open(&kafka, &topics, ledgers, &Delivery::Plain, BrokerLog::default(), || false);
+        let outbox = outbox.expect("an outbox");
+        let (key, value) = (Some(b"key".to_vec()), Some(b"value".to_vec()));
+        let record = Outgoing { target: Target::Ledgers, key, value, headers: Vec::new() };
+        assert_eq!(outbox.enqueue_everywhere(&record), Ok(()));
+        assert_eq!(outbox.producer.in_flight_count(), 3);
+        cluster.topic_error("ledger", RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE).expect("set");
+        assert!(matches!(outbox.enqueue_everywhere(&record), Err(PublishError::Aborted(_))));
+        cluster.topic_error("ledger", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART).expect("set");
+        assert_eq!(outbox.enqueue_everywhere(&record), Ok(()));
     }
 }

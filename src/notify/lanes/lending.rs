@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::{Fate, Lanes, Partition, Place, State, Timestamp};
+use super::{Change, Fate, Item, Lanes, Partition, Place, State, Timestamp};
 use crate::config::settings::STANDS_IN_AFTER;
 
 /// What a sink with a fallback has not lent yet.
@@ -60,6 +60,13 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// Nobody knows whether it still fails.
+    pub(super) fn forget_failure(&mut self) {
+        self.failing = None;
+        self.stands.iter_mut().for_each(|stands| stands.failing = None);
+        self.lending.iter_mut().for_each(|lending| lending.is_said = false);
+    }
+
     /// When what waits is to be lent, if nothing is taken until then.
     pub fn lends_at(&self) -> Option<Timestamp> {
         let waits = self.lending.as_ref().is_some_and(|lending| !lending.waiting.is_empty());
@@ -91,7 +98,8 @@ impl<R> Lanes<R> {
                 under_way.insert(place);
                 continue;
             }
-            let waits = own.items.get_mut(&place.1).filter(|item| item.state != State::Ending);
+            let is_told = |item: &&mut Item<R>| item.state != State::Ending && !item.suppressed;
+            let waits = own.items.get_mut(&place.1).filter(is_told);
             if let Some(item) = waits.filter(|item| !(self.idle)(&item.record) && (lending.wants)(&item.record)) {
                 item.lending = true;
                 self.pending.insert(place, Fate::Parked { next_at: item.next_at });
@@ -102,8 +110,10 @@ impl<R> Lanes<R> {
             return None;
         }
         self.said_shut = true;
-        self.stands.iter_mut().for_each(|stands| stands.failing = Some(since));
-        self.change = Some(self.stands());
+        let before = self.stands.take().filter(|_| self.shut.is_some());
+        let failing = Some(since);
+        self.stands = Some(Change { failing, ..before.unwrap_or(Change { since: now, ..Change::OPEN }) });
+        self.change = self.stands.clone();
         Some(since)
     }
 }

@@ -63,6 +63,9 @@ impl<R> Lanes<R> {
             self.taken -= own.items.values().filter(|item| item.has_place).count();
             let parked = own.items.values().filter(|item| item.held == Held::Ledger).count();
             self.books.handed_back(own.items.len(), parked);
+            if self.partitions.is_empty() {
+                self.forget_failure(); // others may find it well meanwhile
+            }
         }
         self.ready.retain(|place| place.0 != partition);
         self.due.retain(|(_, place)| place.0 != partition);

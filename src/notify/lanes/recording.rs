@@ -124,7 +124,7 @@ impl<R> Lanes<R> {
                     self.books.ended(ending, item.held == Held::Ledger);
                     ended.push((ticket, ending));
                     let wish = own.take_early(ticket.offset).filter(|_| ending != Ending::Delivered);
-                    early.extend(wish.map(|kept| (ticket.partition, kept)));
+                    early.extend(wish.map(|kept| (ticket.partition, kept, item.suppressed)));
                     // One that ended together with it is gone as soon as its own end is written.
                     let waits = |head: &Offset| own.items.get(head).is_some_and(|item| item.state != State::Ending);
                     let next = next.filter(waits);
@@ -132,8 +132,14 @@ impl<R> Lanes<R> {
                 }
             }
         }
-        for (partition, kept) in early {
-            self.redrive(partition, kept);
+        for (partition, kept, is_suppressed) in early {
+            let place = (partition, kept.offset);
+            if self.redrive(partition, kept) && is_suppressed {
+                self.suppress(place);
+            }
+        }
+        if !self.lends() && self.shut.is_none() && self.partitions.values().all(|own| own.items.is_empty()) {
+            self.forget_failure(); // nothing is left that would try it
         }
         ended
     }

@@ -10,7 +10,7 @@ impl<R> Lanes<R> {
     pub fn suppress(&mut self, place: Place) {
         let own = self.partitions.get_mut(&place.0);
         if let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) {
-            item.suppressed = true;
+            (item.suppressed, item.lending) = (true, false);
             self.hurry(place);
         }
     }

@@ -19,6 +19,8 @@ pub struct Waiting<R> {
     pub time: Timestamp,
     /// The record.
     pub record: Arc<R>,
+    /// It came from the dead letters, or in place of another sink: later than its place says.
+    pub comes_back: bool,
 }
 
 impl<R> Lanes<R> {
@@ -53,7 +55,8 @@ impl<R> Lanes<R> {
         };
         let waiting = |offset: Offset| {
             let item = own.items.get(&offset)?;
-            Some(Waiting { offset, time: item.time, record: item.record.clone() })
+            let comes_back = item.tries.redrives > 0;
+            Some(Waiting { offset, time: item.time, record: item.record.clone(), comes_back })
         };
         own.lane_of(head.1).filter_map(waiting).collect()
     }
@@ -70,7 +73,7 @@ impl<R> Lanes<R> {
 
     /// Gives the head up if it is too old, as long as the sink is not shut.
     pub fn give_up_old(&mut self, now: Timestamp, head: Place) -> bool {
-        let is_old = self.ready_item(head).is_some_and(|item| now - item.time >= self.policy.max_age);
+        let is_old = self.ready_item(head).is_some_and(|item| now - item.since() >= self.policy.max_age);
         if is_old && self.shut.is_none() {
             self.end_together(now, &[(head, Ending::GivenUp(Reason::Exhausted))], None);
         }
@@ -119,7 +122,8 @@ impl<R> Lanes<R> {
         }
     }
 
-    /// Alerts have their ends, from the heads of their lanes on and without a gap; `into` names the message.
+    /// Alerts have their ends, from the heads of their lanes on and without a gap; `into` names the message. Of those that nobody
+    /// is to be told of any more none is given up: they are suppressed.
     pub fn end_together(&mut self, now: Timestamp, ends: &[(Place, Ending)], into: Option<&str>) {
         let into: Option<Arc<str>> = into.map(Into::into);
         for &(place, ending) in ends {
@@ -127,6 +131,7 @@ impl<R> Lanes<R> {
             let Some(item) = own.and_then(|own| own.items.get_mut(&place.1)) else {
                 continue;
             };
+            let ending = if item.suppressed && ending.reason().is_some() { Ending::Suppressed } else { ending };
             item.state = State::Ending;
             item.into = into.clone().filter(|_| ending.reason().is_none());
             self.pending.insert(place, Fate::Ended(ending));

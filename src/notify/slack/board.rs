@@ -151,6 +151,8 @@ struct Started {
 pub struct Board {
     terms: Terms,
     slots: BTreeMap<Key, Slot>,
+    /// Cards of before the sink's address was changed: only an erasure concerns them.
+    former: BTreeMap<Key, Card>,
     posts: BTreeMap<Place, Due>,
     edits: BTreeSet<(Timestamp, Place)>,
     looks: BTreeSet<(Timestamp, Place)>,
@@ -187,6 +189,7 @@ impl Board {
         Self {
             terms,
             slots: BTreeMap::new(),
+            former: BTreeMap::new(),
             posts: BTreeMap::new(),
             edits: BTreeSet::new(),
             looks: BTreeSet::new(),
@@ -217,6 +220,10 @@ impl Board {
         let digests = std::mem::take(&mut takeover.digests);
         self.forget(&[partition]);
         for (lead, mut card) in cards {
+            if card.home != self.terms.folding.home {
+                self.former.insert((partition, lead.into()), card);
+                continue;
+            }
             let is_recent = |at: Timestamp| now - at < self.terms.max_age;
             let doubt = match &card.intent {
                 Some(intent) if is_recent(intent.at) => match self.terms.on_uncertain {
@@ -240,6 +247,7 @@ impl Board {
     pub fn forget(&mut self, partitions: &[Partition]) {
         let gone = |partition: &Partition| partitions.contains(partition);
         self.slots.retain(|(partition, _), _| !gone(partition));
+        self.former.retain(|(partition, _), _| !gone(partition));
         self.surplus.retain(|(partition, _)| !gone(partition));
         self.posts.retain(|place, _| !gone(&place.0));
         self.edits.retain(|(_, place)| !gone(&place.0));
@@ -256,6 +264,9 @@ impl Board {
 
     /// The cards that are remembered are bounded: a lead whose card was forgotten gets a new one.
     fn bound(&mut self) {
+        while self.former.len() > MAX_CARDS {
+            self.surplus.extend(self.former.pop_first().map(|(key, _)| key));
+        }
         if self.slots.len() <= MAX_CARDS {
             return;
         }

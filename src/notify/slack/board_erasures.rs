@@ -120,6 +120,103 @@ fn a_card_that_was_about_to_be_posted_is_looked_for() {
     }
 }
 
+/// Goal: a token that is refused to a redaction shuts the sink as any other refusal does: Slack is asked once a minute, and the
+/// redactions go on when the token is good again.
+#[test]
+fn a_refused_token_shuts_the_sink_and_redactions_wait() {
+    for is_intent in [false, true] {
+        let mut world = World::default();
+        let leads = ["ada", "bo", "cy"];
+        for lead in leads {
+            world.publish(0, lead, "a", Opened);
+        }
+        let mut owner = world.takes_over(terms());
+        owner.works_until(&mut world, SECOND, &mut |_, _| if is_intent { Fault::Lost(true) } else { Fault::None });
+        leads.iter().for_each(|lead| world.erases(lead));
+        let mut script =
+            |now: i64, _: Method| if now < 10 * MINUTE { Fault::Error("token_revoked") } else { Fault::None };
+        let before = world.asked.len();
+        owner.works_until(&mut world, MINUTE, &mut script);
+        assert!(owner.lanes.is_shut() && owner.lanes.stands().detail.contains("token_revoked"), "{is_intent}");
+        owner.works_until(&mut world, 10 * MINUTE - 1, &mut script);
+        let asked = world.asked.len() - before;
+        assert!(asked <= 13, "{asked} requests with a refused token in ten minutes: {:?}", world.asked);
+        owner.works_until(&mut world, HOUR, &mut script);
+        assert!(!owner.lanes.is_shut());
+        assert_eq!(leads.map(|lead| named(&world, lead)), [0, 0, 0], "{is_intent}");
+    }
+}
+
+/// Goal: no redaction is for ever: after a month of a channel that cannot be read it is given up.
+#[test]
+fn a_lookup_that_never_succeeds_is_given_up() {
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, SECOND, &mut |_, _| Fault::Lost(true));
+    world.erases("ada");
+    let mut script = |_: i64, _: Method| Fault::Error("channel_not_found");
+    owner.works_until(&mut world, 29 * 24 * HOUR, &mut script);
+    assert!(world.compacted().contains("redact/"));
+    owner.works_until(&mut world, 31 * 24 * HOUR, &mut script);
+    assert!(!world.compacted().contains("redact/"), "{}", world.compacted());
+}
+
+/// Goal: what was under way when its lead was erased goes to no dead letter, whether it is a card or a digest; alerts of later
+/// that were in the same message are tried by themselves.
+#[test]
+fn what_was_under_way_of_an_erased_lead_is_no_dead_letter() {
+    for leads in [1, 60] {
+        let mut world = World::default();
+        for n in 0..leads {
+            world.publish(0, &format!("lead{n}"), "a", Opened);
+        }
+        let mut owner = world.takes_over(terms());
+        let mut hold = Terms { on_uncertain: OnUncertain::Hold, ..terms() };
+        std::mem::swap(&mut owner.board.terms, &mut hold);
+        owner.works_until(&mut world, SECOND, &mut |_, _| Fault::Lost(false));
+        (0..leads).for_each(|n| world.erases(&format!("lead{n}")));
+        owner.works_until(&mut world, HOUR, &mut |_, _| Fault::Lost(false));
+        assert_eq!(world.dead, [], "{leads}");
+        assert!(world.outcomes().iter().all(|outcome| *outcome == SUPPRESSED), "{:?}", world.outcomes());
+    }
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    world.publish(0, "ada", "b", Opened);
+    let mut owner = world.takes_over(terms());
+    while world.asked.len() < 2 {
+        let until = world.now + 50;
+        owner.works_until(&mut world, until, &mut |_, _| Fault::Error("invalid_blocks"));
+    }
+    owner.lanes.suppress((P0, Offset(0)));
+    owner.works_until(&mut world, MINUTE, &mut well);
+    assert_eq!(world.outcomes(), [SUPPRESSED, DELIVERED]);
+}
+
+/// Goal: a card of before the sink's channel was changed is not edited by its alerts any more, and still goes with its lead.
+#[test]
+fn a_card_in_a_former_channel_is_redacted_too() {
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    world.publish(0, "bo", "a", Opened);
+    let mut owner = world.takes_over(terms());
+    owner.works_until(&mut world, MINUTE, &mut well);
+    let moved = || Terms { folding: Folding { home: "another".to_owned(), ..terms().folding }, ..terms() };
+    let mut owner = world.takes_over(moved());
+    world.publish(MINUTE, "bo", "b", Opened);
+    owner.works_until(&mut world, 2 * MINUTE, &mut well);
+    assert_eq!((world.parents().len(), world.count(Method::Update)), (3, 0), "a card in the new channel");
+    let mut owner = world.takes_over(moved());
+    world.erases("ada");
+    owner.works_until(&mut world, 3 * MINUTE, &mut well);
+    assert_eq!((named(&world, "ada"), named(&world, "bo")), (0, 2));
+    world.erases("bo");
+    owner.works_until(&mut world, 4 * MINUTE, &mut well);
+    assert_eq!(named(&world, "bo"), 0, "the newer card knows of the former one");
+    let compacted = world.compacted();
+    assert!(!compacted.contains("ada") && !compacted.contains("bo") && !compacted.contains("redact/"), "{compacted}");
+}
+
 /// Goal: a digest that is not posted yet names nobody who was erased.
 #[test]
 fn a_digest_that_waits_loses_who_was_erased() {
@@ -150,7 +247,13 @@ fn a_card_that_is_forgotten_leaves_the_ledger() {
     let folding = terms().folding;
     let card = |n: usize| {
         let alert = crate::notify::slack::world::alert(n as u128, n as i64, "ada", "a", Opened);
-        let seen = crate::notify::slack::fold::Seen { offset: Offset(0), time: at(0), alert, instead_of: None };
+        let seen = crate::notify::slack::fold::Seen {
+            offset: Offset(0),
+            time: at(0),
+            alert,
+            instead_of: None,
+            comes_back: false,
+        };
         (format!("lead{n}").into_bytes(), Card { edited: at(n as i64), ..folding.new_card(&seen) })
     };
     let mut takeover = Takeover::of_nothing(P0, 1, Offset(-1).next());

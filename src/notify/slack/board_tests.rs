@@ -5,6 +5,7 @@ use super::*;
 use crate::core::alert::AlertKind::{Closed, Opened, Updated};
 use crate::notify::books::Counts;
 use crate::notify::job::Ending;
+use crate::notify::replay::wished;
 use crate::notify::stage::{HOUR, MINUTE, SECOND};
 use crate::notify::verdict::Reason;
 
@@ -283,6 +284,35 @@ fn a_message_that_slack_refuses_is_tried_as_one_line_and_then_given_up() {
         if std::mem::take(&mut first) { Fault::Error("invalid_blocks") } else { Fault::None }
     });
     assert!(world.parents()[0].says.get("blocks").is_none(), "{:?}", world.parents());
+}
+
+/// Goal: an alert that comes back from the dead letters, or in place of another sink, is told although the lead's card shows a
+/// newer one by then, and its age counts from then on.
+#[test]
+fn what_comes_back_is_told_on_a_card_that_shows_something_newer() {
+    for later in [MINUTE, 30 * HOUR] {
+        let mut world = World::default();
+        world.publish(0, "ada", "a", Opened);
+        let mut owner = world.takes_over(terms());
+        owner.works_until(&mut world, MINUTE, &mut |_, _| Fault::Error("invalid_blocks"));
+        assert_eq!(world.dead, [(0, "message".to_owned())]);
+        world.publish(MINUTE + later - SECOND, "ada", "b", Opened);
+        owner.works_until(&mut world, MINUTE + later, &mut well);
+        let alert = &world.alerts[0].1;
+        let (key, value) = (Some(alert.lead.key.clone().into_bytes()), serde_json::to_vec(alert).ok());
+        let record = Incoming { key, value, headers: vec![("ce_id".into(), Some(alert.id.to_string().into_bytes()))] };
+        let wish =
+            ledger::Redrive { offset: 0, time: at(0), asked: at(world.now), redrives: 1, alert: (&record).into() };
+        assert!(owner.lanes.redrive(Partition(0), wished(wish)));
+        let until = world.now + HOUR;
+        owner.works_until(&mut world, until, &mut well);
+        assert_eq!(world.outcome(1).map(ledger::Outcome::name), Some("delivered"), "{later}");
+        assert!(world.parents()[0].all().contains("rule b, a"), "{later}: {:#?}", world.parents());
+        assert!(world.parents()[0].text().contains("reason 2"), "the newest: {:#?}", world.parents());
+        let replies: Vec<_> = world.replies().iter().map(|reply| reply.text().to_owned()).collect();
+        let is_news = later < HOUR / 2;
+        assert_eq!(replies, if is_news { vec!["a: reason 1"] } else { vec![] }, "what is late is told by the edit");
+    }
 }
 
 #[test]

@@ -104,7 +104,7 @@ mod tests {
         alert.score.total = number as f64;
         alert.reason = format!("reason {number}");
         let time = now - Span::from_secs(minutes_ago * 60);
-        Seen { offset: Offset(number), time, alert, instead_of: None }
+        Seen { offset: Offset(number), time, alert, instead_of: None, comes_back: false }
     }
 
     fn texts(digest: &Value) -> Vec<String> {

@@ -18,6 +18,8 @@ pub struct Seen {
     pub alert: Alert,
     /// The sink in whose place it came, if this one is that sink's fallback.
     pub instead_of: Option<String>,
+    /// It came from the dead letters, or in place of another sink: later than its offset says.
+    pub comes_back: bool,
 }
 
 /// What is to be done for a lead next.
@@ -76,8 +78,7 @@ impl Folding {
     pub fn plan(&self, card: Option<&Card>, seen: &[Seen]) -> Plan {
         let placed = card.filter(|card| card.place.is_some());
         if let Some(card) = placed.filter(|card| has_untold(card)) {
-            let is_shown = |seen: &&Seen| card.shown.as_ref().is_some_and(|shown| seen.offset.0 <= shown.offset);
-            let shown: Vec<_> = seen.iter().take_while(is_shown).collect();
+            let shown: Vec<_> = seen.iter().take_while(|seen| shows(card, seen)).collect();
             let mut told = card.clone();
             told.fired.iter_mut().for_each(|fired| fired.untold = None);
             let settled = shown.iter().map(|seen| (seen.offset, false)).collect();
@@ -131,7 +132,7 @@ impl Folding {
         if card.fired.is_empty() && alert.kind != AlertKind::Opened {
             return Made::Idle;
         }
-        if card.shown.as_ref().is_some_and(|shown| seen.offset.0 <= shown.offset) {
+        if shows(card, seen) {
             return Made::Shown;
         }
         let is_over = card.closed || card.shown.as_ref().is_some_and(|shown| alert.time - shown.time >= self.gap);
@@ -151,7 +152,9 @@ impl Folding {
             }
             (AlertKind::Closed, _) => return Made::Idle,
         }
-        card.shown = Some(shown(seen, card.shown.as_ref().map(|shown| shown.time)));
+        if !is_older(card, seen) {
+            card.shown = Some(shown(seen, card.shown.as_ref().map(|shown| shown.time)));
+        }
         card.instead_of = seen.instead_of.clone().or(card.instead_of.take());
         Made::Changed
     }
@@ -189,8 +192,27 @@ impl Folding {
     }
 }
 
+/// Whether an alert lies before the newest that the card shows.
+fn is_older(card: &Card, seen: &Seen) -> bool {
+    card.shown.as_ref().is_some_and(|shown| seen.offset.0 <= shown.offset)
+}
+
+/// Whether the card says already what the alert says. Of one that comes back the card may not name the rule, or not know
+/// that its episode is over, although what it shows is newer.
+fn shows(card: &Card, seen: &Seen) -> bool {
+    let alert = &seen.alert;
+    let known = || card.fired.iter().find(|fired| fired.rule == alert.rule);
+    is_older(card, seen)
+        && match alert.kind {
+            _ if !seen.comes_back => true,
+            AlertKind::Opened => known().is_some_and(|fired| fired.start >= alert.episode_start),
+            AlertKind::Updated => known().is_some(),
+            AlertKind::Closed => known().is_none_or(|fired| !fired.open || fired.start > alert.episode_start),
+        }
+}
+
 /// All messages that tell of the lead of a card that is over.
-fn told_before(mut card: Card) -> Vec<Place> {
+pub fn told_before(mut card: Card) -> Vec<Place> {
     card.place.take().into_iter().for_each(|place| card.add_other(place));
     card.others
 }

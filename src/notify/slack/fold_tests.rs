@@ -20,7 +20,7 @@ fn seen(offset: i64, ms: i64, rule: &str, kind: AlertKind, start: i64) -> Seen {
     let mut alert = sample::alert(offset as u128 + 1, at(ms));
     (alert.rule, alert.kind, alert.episode_start) = (rule.into(), kind, at(start));
     alert.reason = format!("reason {offset}");
-    Seen { offset: Offset(offset), time: at(ms), alert, instead_of: None }
+    Seen { offset: Offset(offset), time: at(ms), alert, instead_of: None, comes_back: false }
 }
 
 fn opened(offset: i64, ms: i64, rule: &str) -> Seen {
@@ -96,6 +96,32 @@ fn a_further_rule_is_edited_in_and_then_told_in_a_reply_before_anything_else() {
     assert_eq!(rules(&told), [("a", true, false), ("b", true, false)]);
     let rest = folding().plan(Some(&told), &with_more);
     assert_eq!((rest.step, rest.settled.len()), (Step::Edit, 3));
+}
+
+/// Goal: an alert that comes late, from the dead letters or in place of another sink, lies before the newest that the card shows,
+/// and its rule is told all the same.
+#[test]
+fn what_comes_late_is_told_and_the_card_keeps_showing_the_newest() {
+    let card = posted(&[opened(10, 100, "b")]);
+    let comes_back = |seen: Seen| Seen { comes_back: true, ..seen };
+    let late = [opened(5, 50, "a"), seen(6, 60, "a", Updated, 50), seen(7, 70, "a", Closed, 50)].map(comes_back);
+    let edit = folding().plan(Some(&card), &late[..1]);
+    let edited = edit.card.expect("a card");
+    assert_eq!((edit.step, rules(&edited)), (Step::Edit, vec![("b", true, false), ("a", true, true)]));
+    assert_eq!((&edited.shown, edited.closed), (&card.shown, false), "it shows the newest");
+    // Behind one that is on the card already the next ones that come late wait for their own edit.
+    let with_more = [late[0].clone(), comes_back(opened(8, 80, "c")), late[2].clone()];
+    let reply = folding().plan(Some(&edited), &with_more);
+    assert_eq!((reply.step, reply.settled.len()), (Step::Reply, 1));
+    let told = reply.card.expect("a card");
+    let rest = folding().plan(Some(&told), &late);
+    let closed = rest.card.expect("a card");
+    assert_eq!((rest.step, rest.settled.len()), (Step::Edit, 3));
+    assert_eq!((rules(&closed), &closed.shown), (vec![("b", true, false), ("a", false, false)], &card.shown));
+    let again = folding().plan(Some(&closed), &late);
+    assert_eq!((again.step, again.settled.len()), (Step::Nothing, 3), "all of it is there");
+    let over = Card { closed: true, ..card };
+    assert_eq!(folding().plan(Some(&over), &late[..1]).step, Step::Post, "news is no part of a card that is over");
 }
 
 #[test]

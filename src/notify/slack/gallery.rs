@@ -95,7 +95,7 @@ fn seen((_, name, title, company): (&str, &str, &str, &str), time: Timestamp) ->
         line("pricing_view", 12, 15.0, "/pricing/enterprise"),
         line("pricing_view", 0, 15.0, "/pricing"),
     ];
-    Seen { offset: Offset(0), time, alert, instead_of: None }
+    Seen { offset: Offset(0), time, alert, instead_of: None, comes_back: false }
 }
 
 fn message(kind: &str, card: &Card, now: Timestamp) -> Value {

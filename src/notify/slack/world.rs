@@ -163,7 +163,7 @@ impl World {
         for (key, value) in &self.ledger {
             page.take(key, ledger::read(value.as_deref()).expect("a record of ours"));
         }
-        let mut takeover = page.takeover(P0, self.epoch, HOME);
+        let mut takeover = page.takeover(P0, self.epoch, &terms.folding.home);
         let mut board = Board::new(terms);
         board.assign(at(self.now), &mut takeover);
         let mut lanes = Lanes::new(Policy { tracked: 2_000, parked: 10_000, ..policy() });

@@ -99,14 +99,8 @@ impl Board {
                 self.orphan_looked(now, lanes, (&id, partition), found);
                 None
             }
-            (Call::Redact(key), Outcome::Sent(ended)) => {
-                self.redacted(now, lanes, &key, ended, chance);
-                None
-            }
-            (Call::RedactLook(key), Outcome::Looked(found)) => {
-                self.redact_looked(now, lanes, &key, found);
-                None
-            }
+            (Call::Redact(key), Outcome::Sent(ended)) => self.redacted(now, lanes, &key, ended, chance),
+            (Call::RedactLook(key), Outcome::Looked(found)) => self.redact_looked(now, lanes, &key, found),
             _ => Some(Finished::Stale),
         }
     }
@@ -215,7 +209,11 @@ impl Board {
                 let others = plan.settled.iter().map(|(offset, _)| (key.0, *offset)).filter(|place| *place != head);
                 let others: Vec<Place> = others.collect();
                 lanes.share_tries(head, &others);
-                let ends: Vec<_> = others.into_iter().map(|place| (place, ending)).collect();
+                // If only the head was suppressed, alerts of after the erasure are tried by themselves.
+                let ends = others.into_iter().map(|place| (place, ending));
+                let ends: Vec<_> = ends
+                    .take_while(|(place, end)| *end != Ending::Suppressed || !lanes.is_to_be_told(*place))
+                    .collect();
                 lanes.end_together(now, &ends, None);
             }
         }

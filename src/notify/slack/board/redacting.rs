@@ -6,6 +6,7 @@ use crate::core::backoff::Schedule;
 use crate::core::ids::Partition;
 use crate::core::time::{Span, Timestamp};
 use crate::notify::dead_letter::Incoming;
+use crate::notify::job::Finished;
 use crate::notify::lanes::Lanes;
 use crate::notify::slack::api::{Became, Ended, Method};
 use crate::notify::slack::board::posting::metadata;
@@ -16,9 +17,6 @@ use crate::notify::verdict::Verdict;
 
 /// What Slack has not let us edit for so long is given up: whoever asked for the erasure has a month.
 const GIVE_UP: Span = Span::from_secs(30 * 86_400);
-
-/// After a refused credential: with the same one Slack is asked once a minute at the most.
-const REFUSED: Span = Span::from_secs(60);
 
 /// Messages of one card that are to be redacted.
 #[derive(Clone, Debug)]
@@ -58,6 +56,13 @@ impl Board {
                 self.begin_redaction(now, lanes, partition, slot);
             }
             self.arming.remove(&(partition, note_key(&key.1)));
+            lanes.note(partition, note_key(&key.1), None);
+        }
+        let keys: Vec<Key> = self.former.keys().filter(|key| is_its(key)).cloned().collect();
+        for key in keys {
+            if let Some(card) = self.former.remove(&key) {
+                self.begin_redaction(now, lanes, partition, Slot { card, doubt: Doubt::None });
+            }
             lanes.note(partition, note_key(&key.1), None);
         }
         let heard = Erasure { heard: true, ..erasure };
@@ -119,7 +124,7 @@ impl Board {
         Some(self.order(method, request, call, pass))
     }
 
-    /// The edit of a message that is to be redacted has come back.
+    /// The edit of a message that is to be redacted has come back. Gives whether the sink was shut by it.
     pub(super) fn redacted(
         &mut self,
         now: Timestamp,
@@ -127,22 +132,21 @@ impl Board {
         key: &(Partition, String),
         ended: &Ended,
         chance: f64,
-    ) {
-        let Some(redacting) = self.redacting.get_mut(key) else {
-            return;
-        };
+    ) -> Option<Finished> {
+        let redacting = self.redacting.get_mut(key)?;
         redacting.is_asking = false;
         let is_late = now - redacting.redaction.asked >= GIVE_UP;
         match (&ended.became, &ended.judged.verdict) {
             (Became::Done { .. } | Became::ParentGone, _) => {}
             _ if is_late => {}
-            (_, Verdict::Shut(_)) => return redacting.again(now + REFUSED),
+            (_, Verdict::Shut(shut)) => return Some(lanes.refused(now, *shut, ended.judged.detail.clone())),
             (_, verdict) => {
                 let wait = match verdict {
                     Verdict::Later { retry_after, .. } => *retry_after,
                     _ => None,
                 };
-                return redacting.again(now + Schedule::default().delay(redacting.attempts + 1, chance, wait));
+                redacting.again(now + Schedule::default().delay(redacting.attempts + 1, chance, wait));
+                return None;
             }
         }
         let gone = redacting.redaction.places.pop();
@@ -154,6 +158,7 @@ impl Board {
             tracing::error!(channel, ts, detail, "a message about an erased lead cannot be edited: delete it by hand");
         }
         self.go_on(now, lanes, key);
+        None
     }
 
     /// One step of a redaction is done: the next one is due, or nothing is left of it.
@@ -168,35 +173,44 @@ impl Board {
         }
     }
 
-    /// The lookup for a message that may have been posted has come back.
+    /// The lookup for a message that may have been posted has come back. Gives whether the sink was shut by it.
     pub(super) fn redact_looked(
         &mut self,
         now: Timestamp,
         lanes: &mut Lanes<Incoming>,
         key: &(Partition, String),
         found: &Result<Option<Match>, Ended>,
-    ) {
+    ) -> Option<Finished> {
         let channel = self.terms.channel.clone();
-        let Some(redacting) = self.redacting.get_mut(key) else {
-            return;
-        };
+        let redacting = self.redacting.get_mut(key)?;
         redacting.is_asking = false;
         let redaction = &mut redacting.redaction;
+        let is_late = now - redaction.asked >= GIVE_UP;
         let settled_at = redaction.intent.as_ref().map_or(now, |intent| intent.at + SETTLE);
         match found {
             Ok(Some(found)) => {
                 let channel = redaction.places.last().map_or(channel, |place| place.channel.clone());
                 redaction.places.push(Place { channel, ts: found.ts.clone() });
             }
-            Ok(None) if now < settled_at => return redacting.again(settled_at),
-            Ok(None) => {}
-            Err(ended) if ended.lacks_scope() => {
-                let detail = &ended.judged.detail;
-                tracing::error!(detail, "the token may not look whether a message about an erased lead is there");
+            Ok(None) if now < settled_at => {
+                redacting.again(settled_at);
+                return None;
             }
-            Err(_) => return redacting.again(now + Schedule::default().pause(redacting.attempts + 1)),
+            Ok(None) => {}
+            Err(ended) if ended.lacks_scope() || is_late => {
+                let detail = &ended.judged.detail;
+                tracing::error!(detail, "it cannot be looked up whether a message about an erased lead is there");
+            }
+            Err(ended) => {
+                if let Verdict::Shut(shut) = ended.judged.verdict {
+                    return Some(lanes.refused(now, shut, ended.judged.detail.clone()));
+                }
+                redacting.again(now + Schedule::default().pause(redacting.attempts + 1));
+                return None;
+            }
         }
         redaction.intent = None;
         self.go_on(now, lanes, key);
+        None
     }
 }

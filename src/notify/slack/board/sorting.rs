@@ -9,7 +9,7 @@ use crate::notify::dead_letter::Incoming;
 use crate::notify::job::Ending;
 use crate::notify::job::Place;
 use crate::notify::lanes::Lanes;
-use crate::notify::slack::fold::{Plan, Seen, Step};
+use crate::notify::slack::fold::{Plan, Seen, Step, told_before};
 use crate::notify::verdict::Reason;
 
 impl Board {
@@ -23,7 +23,8 @@ impl Board {
             match alert {
                 Ok(alert) => {
                     let instead_of = waiting.record.instead_of().map(str::to_owned);
-                    seen.push(Seen { offset: waiting.offset, time: waiting.time, alert, instead_of });
+                    let (offset, time, comes_back) = (waiting.offset, waiting.time, waiting.comes_back);
+                    seen.push(Seen { offset, time, alert, instead_of, comes_back });
                 }
                 Err(_) if seen.is_empty() => {
                     lanes.end_together(now, &[(head, Ending::GivenUp(Reason::Message))], None);
@@ -112,6 +113,11 @@ impl Board {
     /// A card as it is from now on, here and on the ledger.
     pub(super) fn keep(&mut self, lanes: &mut Lanes<Incoming>, key: &Key, mut card: Card, doubt: Doubt) {
         card.intent.take_if(|_| doubt == Doubt::None);
+        if let Some(former) = self.former.remove(key) {
+            // Its place on the ledger goes to this one, and an erasure has to find its messages all the same.
+            let newer = std::mem::replace(&mut card.others, told_before(former));
+            newer.into_iter().for_each(|place| card.add_other(place));
+        }
         lanes.note(key.0, note_key(&key.1), Some(ledger::write(&Entry::Card(card.clone()))));
         self.slots.insert(key.clone(), Slot { card, doubt });
         self.bound();
