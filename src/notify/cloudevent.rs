@@ -6,15 +6,17 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::core::alert::Alert;
 
-/// The attributes of an alert of the deployment `group`: the same as on the alert topic.
-pub fn attributes(alert: &Alert, group: &str) -> HeaderMap {
+/// The attributes of an alert of the deployment `group`: the same as on the alert topic, but that the optional ones tell
+/// only fields of the alert that `shows` says may be seen.
+pub fn attributes(alert: &Alert, group: &str, shows: impl Fn(&str) -> bool) -> HeaderMap {
+    let optional = |field: &str, value: String| if shows(field) { value } else { String::new() };
     let attributes = [
         ("ce-specversion", "1.0".to_owned()),
         ("ce-id", alert.id.to_string()),
         ("ce-source", format!("/hotlead/{group}")),
         ("ce-type", format!("hotlead.alert.{}.v1", alert.kind.name())),
-        ("ce-subject", alert.lead.key.clone()),
-        ("ce-time", alert.time.to_string()),
+        ("ce-subject", optional("lead.key", alert.lead.key.clone())),
+        ("ce-time", optional("time", alert.time.to_string())),
     ];
     // An empty attribute is not allowed, so it is left out.
     let named = attributes.into_iter().filter(|(_, value)| !value.is_empty());
@@ -45,6 +47,20 @@ fn encode(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::time::Timestamp;
+    use crate::notify::sample;
+
+    #[test]
+    fn what_the_receiver_may_not_see_is_no_attribute() {
+        let alert = sample::alert(1, Timestamp::from_millis(1_795_341_734_000));
+        let names = |shows: &dyn Fn(&str) -> bool| {
+            let headers = attributes(&alert, "eu", shows);
+            ["ce-id", "ce-subject", "ce-time"].map(|name| headers.contains_key(name))
+        };
+        assert_eq!(names(&|_| true), [true, true, true]);
+        assert_eq!(names(&|field| field == "time"), [true, false, true]);
+        assert_eq!(names(&|_| false), [true, false, false]);
+    }
 
     #[test]
     fn values_are_encoded_as_the_binding_says() {

@@ -90,7 +90,7 @@ impl Writer {
                 match *encoding {
                     Encoding::Standard => webhook::body(&alert, &data).map_err(not_json)?,
                     Encoding::CloudEvents => {
-                        headers = cloudevent::attributes(&alert, &self.group);
+                        headers = cloudevent::attributes(&alert, &self.group, |field| self.disclosure.shows(field));
                         data.into_owned()
                     }
                 }

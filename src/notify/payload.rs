@@ -66,6 +66,15 @@ impl Disclosure {
         serde_json::to_vec(&alert).map(Cow::Owned)
     }
 
+    /// Whether a field of the alert may be seen.
+    pub fn shows(&self, field: &str) -> bool {
+        let parent = field.split_once('.').map(|(parent, _)| parent);
+        match &self.payload {
+            Payload::Fields(fields) => fields.iter().any(|known| *known == field || Some(*known) == parent),
+            _ => true,
+        }
+    }
+
     /// What of the alert goes into a webhook's body.
     ///
     /// # Errors
@@ -119,8 +128,10 @@ fn hide_in(value: &mut Value, found: &[(String, String)]) {
     match value {
         Value::String(text) => {
             for (value, shown) in found {
-                let encoded: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-                for spelling in [value, &encoded] {
+                let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+                let path = form.replace('+', "%20");
+                let twice: String = url::form_urlencoded::byte_serialize(path.as_bytes()).collect();
+                for spelling in [value, &form, &path, &twice] {
                     *text = replace_any_case(text, spelling, shown);
                 }
             }
@@ -215,6 +226,20 @@ mod tests {
             projected(&["flags", "campaign"]),
             r#"{"campaign":"pricing-case-studies","flags":["unsubscribed"]}"#
         );
+    }
+
+    #[test]
+    fn a_value_is_masked_however_an_address_spells_it() {
+        let mut alert = alert();
+        alert["lead"]["name"] = json!("Dana Ruiz");
+        let spelled = ["/p/Dana%20Ruiz/1", "/p?q=Dana+Ruiz", "/p?q=dana%2520ruiz", "/p/Dana Ruiz"];
+        alert["evidence"] = spelled.iter().map(|label| json!({ "label": label })).collect();
+        let disclosure = Disclosure { mask: vec!["lead.name"], payload: Payload::Full };
+        let bytes = serde_json::to_vec(&alert).expect("JSON");
+        let masked: Value = serde_json::from_slice(&disclosure.masked(&bytes).expect("an object")).expect("JSON");
+        let labels: Vec<_> =
+            masked["evidence"].as_array().expect("lines").iter().map(|line| line["label"].clone()).collect();
+        assert_eq!(labels, ["/p/D***/1", "/p?q=D***", "/p?q=D***", "/p/D***"]);
     }
 
     proptest! {

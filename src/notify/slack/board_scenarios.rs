@@ -306,7 +306,7 @@ fn naive(alerts: &[Alert], gap: Span) -> Vec<Naive> {
             (Opened | Updated, None) => card.rules.push((alert.rule.clone(), alert.episode_start, true)),
             (Closed, Some(i)) if !card.closed && card.rules[i].2 && alert.episode_start >= card.rules[i].1 => {
                 card.rules[i].2 = false;
-                card.closed = card.rules.iter().all(|(.., open)| !open);
+                card.closed = is_over || card.rules.iter().all(|(.., open)| !open);
             }
             (Closed, _) => continue,
         }

@@ -50,13 +50,13 @@ pub fn minimal(digest: &Value) -> Value {
 fn headline(occasion: Occasion, seen: &[&Seen], now: Timestamp) -> String {
     let count = seen.len();
     let alerts = if count == 1 { "alert" } else { "alerts" };
-    let ages = seen.iter().map(|seen| (now - seen.time).as_millis().max(0) / 60_000);
-    let (youngest, oldest) = (ages.clone().min().unwrap_or(0), ages.max().unwrap_or(0));
-    let minutes = |minutes: i64| Span::from_millis(minutes * 60_000).to_string();
+    let ages = seen.iter().map(|seen| (now - seen.time).max(Span::ZERO));
+    let said = |age: Option<Span>| age.unwrap_or(Span::ZERO).to_string();
+    let (youngest, oldest) = (said(ages.clone().min()), said(ages.max()));
     match occasion {
         Occasion::Storm => format!("DIGEST | {count} more {alerts} at once"),
-        Occasion::Late if youngest == oldest => format!("LATE | {count} {alerts}, {} old", minutes(oldest)),
-        Occasion::Late => format!("LATE | {count} {alerts}, {} to {} old", minutes(youngest), minutes(oldest)),
+        Occasion::Late if youngest == oldest => format!("LATE | {count} {alerts}, {oldest} old"),
+        Occasion::Late => format!("LATE | {count} {alerts}, {youngest} to {oldest} old"),
     }
 }
 

@@ -148,7 +148,7 @@ impl Folding {
             // A card that is over by its age says so as well.
             (AlertKind::Closed, Some(fired)) if !card.closed && fired.open && alert.episode_start >= fired.start => {
                 fired.open = false;
-                card.closed = card.fired.iter().all(|fired| !fired.open);
+                card.closed = is_over || card.fired.iter().all(|fired| !fired.open);
             }
             (AlertKind::Closed, _) => return Made::Idle,
         }
