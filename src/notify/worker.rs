@@ -220,8 +220,14 @@ impl Worker {
             Event::Redrive(partition, kept) => {
                 let (alert, redrives, place) = (kept.record.alert_id(), kept.tries.redrives, (partition, kept.offset));
                 let is_erased = self.erasures.cover(partition, &kept.key, &kept.record, kept.time);
+                let instead_of = kept.record.instead_of().map(str::to_owned);
                 if self.lanes.redrive(partition, kept) {
-                    tracing::info!(sink, alert, redrives, "a dead letter is delivered again");
+                    match instead_of {
+                        Some(of) => {
+                            tracing::info!(sink, alert, instead_of = %of, "an alert comes in place of another sink")
+                        }
+                        None => tracing::info!(sink, alert, redrives, "a dead letter is delivered again"),
+                    }
                     if is_erased {
                         self.lanes.suppress(place);
                     }
