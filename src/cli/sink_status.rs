@@ -14,12 +14,7 @@ use crate::config::settings::Settings;
 use crate::core::plain::plain;
 use crate::core::time::Timestamp;
 use crate::sink;
-use crate::source::{Begin, Probe, ProbeFault, Reader};
-use crate::telemetry::access::Right;
-use crate::telemetry::broker_log::BrokerLog;
-
-/// How long one answer of the brokers may take.
-const ASK: Duration = Duration::from_secs(10);
+use crate::source::{Begin, ProbeFault, Reader};
 
 /// What is known of a sink. Its JSON form is the output.
 #[derive(Debug, Serialize)]
@@ -36,7 +31,7 @@ struct Status {
     failing: Option<Timestamp>,
     /// Of those that the ledger holds: the fallback has them too.
     lent: u64,
-    /// Records of the alert topic that are not done: unread, in memory, and markers of transactions.
+    /// Records of the alert topic that are not done: unread, or in memory.
     waiting: u64,
     /// Alerts that the ledger holds for later.
     parked: u64,
@@ -139,10 +134,14 @@ fn read(settings: &Settings, sink: &str) -> Result<Status, (u8, String)> {
         }
     }
     forget_fulfilled(&mut newest);
-    let probe = Probe::new(&settings.kafka, &group, BrokerLog::default()).map_err(away)?;
-    let alerts = &settings.topics.alerts;
-    let partitions = probe.partitions(alerts, Right::Read, ASK).map_err(away)?.unwrap_or(0);
-    let waiting = if partitions > 0 { probe.lag(alerts, partitions, ASK).map_err(away)? } else { 0 };
+    let alerts = Reader::open(&settings.kafka, &group, &settings.topics.alerts, Begin::Committed).map_err(away)?;
+    let mut waiting = 0;
+    if let Some(mut unread) = alerts {
+        // Offsets alone would count the markers of transactions too.
+        while !unread.at_end() {
+            waiting += u64::from(unread.next(Duration::from_millis(100)).map_err(away)?.is_some());
+        }
+    }
     let route = settings.routing.sinks.iter().find(|route| route.id == sink);
     let fallback = route.and_then(|route| route.fallback.clone());
     Ok(Status { fallback, ..Status::of(sink, waiting, newest.into_values()) })

@@ -109,9 +109,9 @@ pub(super) fn follow(
 
 /// What is said instead of no output at all.
 fn nothing(topic: &str, begin: Begin) -> String {
-    match begin {
-        Begin::Beginning => format!("topic {topic} has no records"),
-        Begin::End => format!("topic {topic}: nothing came after its end; --from beginning reads all of it"),
+    match begin == Begin::Beginning {
+        true => format!("topic {topic} has no records"),
+        false => format!("topic {topic}: nothing came after its end; --from beginning reads all of it"),
     }
 }
 

@@ -151,15 +151,6 @@ impl Probe {
         Ok(committed.elements().iter().any(|element| matches!(element.offset(), Offset::Offset(_))))
     }
 
-    /// Records of a topic that the group has still to read; none of partitions that it has not begun with.
-    ///
-    /// # Errors
-    /// [`ProbeFault::Away`].
-    pub fn lag(&self, topic: &str, partitions: i32, wait: Duration) -> Result<u64, ProbeFault> {
-        let begun = self.standing(topic, partitions, wait)?.into_iter().filter(|standing| standing.begun);
-        Ok(begun.map(|standing| standing.unread()).sum())
-    }
-
     /// How far the group has come in each of a topic's partitions, in their order.
     ///
     /// # Errors

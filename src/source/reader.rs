@@ -1,4 +1,4 @@
-//! A reader of a whole topic outside any group: for `tail` and `capture`.
+//! A reader of a whole topic, or of what a group has not read, that is no member of any: for commands.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub enum Begin {
     Beginning,
     /// At what comes from now on.
     End,
+    /// Where the group stands; a partition that it has not begun with is not read.
+    Committed,
 }
 
 /// All partitions of one topic, read_committed.
@@ -46,6 +48,11 @@ impl Reader {
         let Some(partitions) = probe.partitions(topic, Right::Read, ASK)? else {
             return Ok(None);
         };
+        let standing = match begin {
+            Begin::Committed => probe.standing(topic, partitions, ASK)?,
+            Begin::Beginning | Begin::End => Vec::new(),
+        };
+        let mut next = standing.into_iter().map(|standing| standing.begun.then_some(standing.next));
         let consumer = consumer(kafka, group, log)?;
         let mut list = TopicPartitionList::new();
         let mut open = BTreeMap::new();
@@ -55,6 +62,7 @@ impl Reader {
             let first = match begin {
                 Begin::Beginning => low,
                 Begin::End => end,
+                Begin::Committed => next.next().flatten().unwrap_or(end),
             };
             let added = list.add_partition_offset(topic, partition.0, RdOffset::Offset(first));
             added.map_err(|error| ProbeFault::Config(error.to_string()))?;

@@ -48,7 +48,7 @@ async fn a_webhook_gets_every_kind_and_an_incoming_webhook_what_opened() {
     );
     tokio::task::block_in_place(|| {
         let deployment = Deployment::with("kinds", 1, &format!("{}{incoming}", webhook("crm", &crm))).under(RULES);
-        let _process = deployment.start("a");
+        let process = deployment.start("a");
         broker().produce(&deployment.topic("events"), ["10:00:00", "10:00:01", "10:00:30", "12:00:00"].map(view));
         let all = wait_for("all ends", super::restart::DEADLINE, || {
             let all = (ends(&deployment, "crm"), ends(&deployment, "sdr"));
@@ -68,5 +68,10 @@ async fn a_webhook_gets_every_kind_and_an_incoming_webhook_what_opened() {
         let start = &bodies[0]["data"]["episode_start"];
         assert!(bodies.iter().all(|body| body["data"]["episode_start"] == *start), "{bodies:#?}");
         assert_eq!(slack.seen().len(), 1);
+        // The markers of the transactions behind them are nothing that waits.
+        wait_for("nothing to wait", super::restart::DEADLINE, || {
+            let told = super::restart::sink(&process, &["status", "crm", "--json"]).1;
+            told.contains(r#""waiting":0,"#).then_some(())
+        });
     });
 }
