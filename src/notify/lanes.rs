@@ -221,7 +221,7 @@ impl<R> Lanes<R> {
         };
         if judged.verdict == Verdict::Delivered {
             item.state = State::Ending;
-            self.open(now);
+            self.taken_again(now);
             return self.end(place, Ending::Delivered);
         }
         let refused = matches!(judged.verdict, Verdict::Refused { .. });
@@ -336,10 +336,16 @@ impl<R> Lanes<R> {
         was_shut
     }
 
-    fn open(&mut self, now: Timestamp) {
+    /// Something was taken: only that ends a failure.
+    fn taken_again(&mut self, now: Timestamp) {
         self.failing = None;
+        self.open(now);
+    }
+
+    fn open(&mut self, now: Timestamp) {
         if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
-            self.stands = Some(Change { since: now, ..Change::OPEN });
+            self.said_shut = self.failing.is_some();
+            self.stands = Some(Change { since: now, failing: self.failing, ..Change::OPEN });
             self.change = self.stands.clone();
         }
     }

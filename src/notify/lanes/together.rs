@@ -137,7 +137,7 @@ impl<R> Lanes<R> {
             self.pending.insert(place, Fate::Ended(ending));
         }
         if ends.iter().any(|(_, ending)| matches!(ending, Ending::Delivered | Ending::Coalesced)) {
-            self.open(now);
+            self.taken_again(now);
         }
     }
 
@@ -168,7 +168,7 @@ impl<R> Lanes<R> {
         self.shut.map(|(_, probe_at)| probe_at)
     }
 
-    /// It asked: true if its credential is good again.
+    /// It asked: true if it may go on. That it failed is over only when something is taken.
     pub fn probed(&mut self, now: Timestamp, is_good: bool) {
         if is_good {
             self.open(now);

@@ -57,7 +57,14 @@ impl Board {
         let freeze = freeze.map(|length| Span::from_millis(length.as_millis() + (chance * 1_000.0) as i64));
         pace.ended(now, pass, failed, freeze);
         let about = self.about(lanes, &call);
+        let is_test = matches!(call, Call::Test);
+        if is_test {
+            self.tested(now, lanes, token, outcome);
+        }
         let finished = self.follow(now, lanes, call, outcome, chance);
+        if !is_test {
+            self.asked(now, lanes, token, outcome);
+        }
         self.note_try(about, lanes, finished, outcome);
         self.erase_later(now, lanes);
         // An answer to a token that was exchanged meanwhile says nothing about the new one.
@@ -76,10 +83,7 @@ impl Board {
         chance: f64,
     ) -> Option<Finished> {
         match (call, outcome) {
-            (Call::Test, Outcome::Sent(ended)) => {
-                lanes.probed(now, ended.judged.verdict == Verdict::Delivered);
-                None
-            }
+            (Call::Test, _) => None,
             (Call::Lead { ticket, key, step, plan }, Outcome::Sent(ended)) if lanes.is_ours(&ticket) => {
                 self.lead_ended(now, lanes, (ticket, &key), (step, *plan), ended, chance)
             }
