@@ -17,6 +17,9 @@ use crate::notify::verdict::{Judged, Reason, Verdict};
 /// Until the first look after an outcome that nobody knows, where Slack did not say how long.
 const FIRST_LOOK: Span = Span::from_secs(1);
 
+/// Until the first look, however long Slack wants no post.
+const LONGEST_LOOK: Span = Span::from_secs(3_600);
+
 /// How a request ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -257,10 +260,14 @@ impl Board {
             OnUncertain::Hold => judged.verdict = Verdict::Never(Reason::Uncertain),
             OnUncertain::Resend => self.clear(key),
             OnUncertain::Reconcile => {
-                let wait = asked.unwrap_or(FIRST_LOOK);
-                let settled_at = if asked.is_some() { now + wait } else { now + SETTLE };
+                // A look is no post: what Slack took is found long before it takes another.
+                let look_at = now + asked.unwrap_or(FIRST_LOOK).min(LONGEST_LOOK);
+                let settled_at = now + asked.unwrap_or(SETTLE);
+                if let Verdict::Later { retry_after, .. } = &mut judged.verdict {
+                    *retry_after = retry_after.map(|wait| wait.min(LONGEST_LOOK));
+                }
                 if let Some(slot) = self.slots.get_mut(key) {
-                    slot.doubt = Doubt::Unknown { look_at: now + wait, settled_at };
+                    slot.doubt = Doubt::Unknown { look_at, settled_at };
                 }
             }
         }
