@@ -88,6 +88,14 @@ impl Breaker {
         }
     }
 
+    /// The other side wants nothing before that time; one that is open for longer stays so.
+    pub fn open_until(&mut self, until: Timestamp) {
+        self.standing = match self.standing {
+            Standing::Open(open) => Standing::Open(open.max(until)),
+            Standing::Closed | Standing::Probing => Standing::Open(until),
+        };
+    }
+
     fn count(&mut self, now: Timestamp, failed: bool) {
         while self.calls.front().is_some_and(|(at, _)| now - *at > WINDOW) || self.calls.len() >= REMEMBERED {
             self.calls.pop_front();

@@ -17,7 +17,7 @@ const SLACK_BURST: i64 = 3;
 const LOOK_AGAIN: Span = Span::from_millis(200);
 
 /// A wish to wait that is longer than this is one of the whole endpoint.
-const LONG_WAIT: Span = Span::from_secs(3_600);
+pub const LONG_WAIT: Span = Span::from_secs(3_600);
 
 /// The gate before one endpoint; all sinks with the same address share it.
 #[derive(Clone, Debug)]
@@ -88,6 +88,7 @@ impl Gate {
             Verdict::Later { retry_after, .. } => retry_after.filter(|wait| *wait > LONG_WAIT),
             _ => None,
         };
+        long.into_iter().for_each(|length| self.breaker.open_until(now + length));
         judged.freeze.into_iter().chain(long).for_each(|length| self.freeze(now, length));
     }
 
@@ -165,6 +166,21 @@ mod tests {
         assert_eq!(gate.pass(at(30_000)), Err(at(30_200)));
         gate.ended(at(30_100), probe, &Judged::delivered(200));
         assert_eq!((gate.breaker(), gate.pass(at(30_100)).is_ok()), (Standing::Closed, true));
+    }
+
+    #[test]
+    fn a_wish_to_wait_for_more_than_an_hour_opens_the_breaker_until_then() {
+        for (seconds, opens) in [(3_600, false), (3_601, true), (86_400, true)] {
+            let mut gate = Gate::open();
+            let pass = gate.pass(at(0)).expect("closed");
+            let later = Verdict::Later { retry_after: Some(Span::from_secs(seconds)), reason: Reason::Exhausted };
+            gate.ended(at(0), pass, &Judged::failed(later, AttemptResult::ServerError, Some(500), ""));
+            let until = at(seconds * 1_000);
+            assert_eq!(gate.breaker(), if opens { Standing::Open(until) } else { Standing::Closed }, "{seconds}");
+            let probe = gate.pass(until).expect("the time is over");
+            gate.ended(until, probe, &Judged::delivered(200));
+            assert_eq!(gate.breaker(), Standing::Closed);
+        }
     }
 
     proptest! {

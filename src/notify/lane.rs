@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use super::job::{Epoch, Kept, Takeover};
+use super::verdict::Reason;
 use crate::codec::ledger::Tries;
 use crate::core::ids::{NextOffset, Offset};
 use crate::core::offsets::OffsetTracker;
@@ -52,6 +53,8 @@ pub(super) struct Item<R> {
     /// When it is tried again.
     pub(super) next_at: Timestamp,
     pub(super) tries: Tries,
+    /// Why it is given up when it is too old.
+    pub(super) reason: Reason,
     /// The message that shows it in the end, where that matters.
     pub(super) into: Option<Arc<str>>,
     /// The sink's fallback gets it with the next batch, unless it ends before.
@@ -166,6 +169,7 @@ impl<R> Lane<R> {
             paused: Span::ZERO,
             next_at: time,
             tries: Tries::default(),
+            reason: Reason::Exhausted,
             into: None,
             lending: false,
         })

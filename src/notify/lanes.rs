@@ -182,7 +182,7 @@ impl<R> Lanes<R> {
             if self.shut.is_none() && now - item.since() >= self.policy.max_age {
                 item.state = State::Ending;
                 self.ready.pop_front();
-                self.pending.insert(place, Fate::Ended(Ending::GivenUp(Reason::Exhausted)));
+                self.pending.insert(place, Fate::Ended(Ending::GivenUp(item.reason)));
                 continue;
             }
             if self.taken >= self.policy.in_flight {
@@ -221,7 +221,7 @@ impl<R> Lanes<R> {
         };
         if judged.verdict == Verdict::Delivered {
             item.state = State::Ending;
-            self.open(now);
+            self.taken_again(now);
             return self.end(place, Ending::Delivered);
         }
         let refused = matches!(judged.verdict, Verdict::Refused { .. });
@@ -236,8 +236,10 @@ impl<R> Lanes<R> {
             Verdict::Shut(shut) => return self.shut_down(now, place, shut),
             Verdict::Later { retry_after, reason } => {
                 let pause = self.policy.schedule.delay(item.tries.attempts, chance, retry_after);
-                let too_late = now + pause - item.since() >= self.policy.max_age;
-                if too_late { Err(reason) } else { Ok(pause) }
+                // However long the other side wants: it is given up when it is too old, not before.
+                let left = item.since() + self.policy.max_age - now;
+                item.reason = reason;
+                if left <= Span::ZERO { Err(reason) } else { Ok(pause.min(left)) }
             }
             Verdict::Refused { tries } if item.tries.refusals >= tries => Err(Reason::Message),
             Verdict::Refused { .. } => Ok(self.policy.schedule.delay(item.tries.refusals, chance, None)),
@@ -336,10 +338,16 @@ impl<R> Lanes<R> {
         was_shut
     }
 
-    fn open(&mut self, now: Timestamp) {
+    /// Something was taken: only that ends a failure.
+    fn taken_again(&mut self, now: Timestamp) {
         self.failing = None;
+        self.open(now);
+    }
+
+    fn open(&mut self, now: Timestamp) {
         if self.shut.take().is_some() | std::mem::take(&mut self.said_shut) {
-            self.stands = Some(Change { since: now, ..Change::OPEN });
+            self.said_shut = self.failing.is_some();
+            self.stands = Some(Change { since: now, failing: self.failing, ..Change::OPEN });
             self.change = self.stands.clone();
         }
     }
@@ -353,22 +361,6 @@ impl<R> Lanes<R> {
     /// Whether nothing is sent until the credential or the endpoint is mended.
     pub fn is_shut(&self) -> bool {
         self.shut.is_some()
-    }
-
-    /// Partitions to pause (true) or to resume (false) since the last call.
-    pub fn take_pauses(&mut self) -> Vec<(Partition, bool)> {
-        let mut changes = Vec::new();
-        let parked = self.books.counts().parked;
-        let over = |number: usize, bound: usize, paused: bool| number >= bound || paused && number > bound / 2;
-        for (&partition, own) in &mut self.partitions {
-            let full = over(own.tracker.len(), self.policy.tracked, own.paused)
-                || over(parked, self.policy.parked, own.paused);
-            if full != own.paused {
-                own.paused = full;
-                changes.push((partition, full));
-            }
-        }
-        changes
     }
 }
 
@@ -391,3 +383,6 @@ mod scenarios;
 #[cfg(test)]
 #[path = "lanes_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "lanes_waits.rs"]
+mod waits;

@@ -135,6 +135,21 @@ fn an_alert_that_is_too_old_when_its_turn_comes_is_given_up_without_an_attempt()
 }
 
 #[test]
+fn what_is_given_up_for_its_age_says_what_it_waited_for() {
+    let mut lanes = lanes();
+    admit(&mut lanes, 0, "a", "a1");
+    let started = start(&mut lanes, 0);
+    let wait = Some(Span::from_millis(25 * HOUR));
+    let later = judged(Verdict::Later { retry_after: wait, reason: Reason::Channel });
+    assert_eq!(lanes.finish(at(0), started[0].0, later, 0.5), Finished::Retry(at(24 * HOUR)));
+    assert!(lanes.take_batch().is_some(), "it is parked");
+    lanes.written(&[P0]);
+    assert_eq!((start(&mut lanes, 24 * HOUR - 1), start(&mut lanes, 24 * HOUR)), (vec![], vec![]));
+    let batch = lanes.take_batch().expect("its end");
+    assert_eq!(batch.writes[0].fate, Fate::Ended(Ending::GivenUp(Reason::Channel)));
+}
+
+#[test]
 fn verdicts_lead_where_the_table_says() {
     #[rustfmt::skip]
     let rows = [
@@ -142,7 +157,6 @@ fn verdicts_lead_where_the_table_says() {
         (vec![Verdict::Refused { tries: 2 }; 2],                                             2, Reason::Message),
         (vec![Verdict::Refused { tries: 3 }; 3],                                             3, Reason::Message),
         (vec![Verdict::Never(Reason::RefusedAddress)],                                       1, Reason::RefusedAddress),
-        (vec![Verdict::Later { retry_after: Some(Span::from_millis(25 * HOUR)), reason: Reason::Channel }], 1, Reason::Channel),
     ];
     for (verdicts, attempts, reason) in rows {
         let (mut lanes, mut now, mut gate) = (lanes(), 0, Gate::open());

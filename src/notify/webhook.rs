@@ -67,11 +67,14 @@ pub fn judge(answer: &Answer, now: Timestamp) -> Judged {
     judged
 }
 
-/// Reads `Retry-After`: seconds, also with a fraction (rounded up), or an HTTP date.
+/// Reads `Retry-After`: seconds, also with a fraction (rounded up), or an HTTP date; a day at the most. Nothing of what is no
+/// plain number, as `1e300` or `inf`.
 pub fn retry_after(text: &str, now: Timestamp) -> Option<Span> {
     let text = text.trim();
     let ms = match text.parse::<f64>() {
-        Ok(seconds) if seconds >= 0.0 => (seconds.min(1e9).ceil() * 1_000.0) as i64,
+        Ok(seconds) if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') => {
+            (seconds.min(1e9).ceil() * 1_000.0) as i64
+        }
         Ok(_) => return None,
         Err(_) => {
             let date = httpdate::parse_http_date(text).ok()?;

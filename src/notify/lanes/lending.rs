@@ -56,7 +56,7 @@ impl<R> Lanes<R> {
     /// The endpoint takes something again, as others that send to it say.
     pub fn recovers(&mut self, now: Timestamp) {
         if self.shut.is_none() {
-            self.open(now);
+            self.taken_again(now);
         }
     }
 

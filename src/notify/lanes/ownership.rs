@@ -74,6 +74,22 @@ impl<R> Lanes<R> {
         self.lending.iter_mut().for_each(|lending| lending.forget(partition));
     }
 
+    /// Partitions to pause (true) or to resume (false) since the last call.
+    pub fn take_pauses(&mut self) -> Vec<(Partition, bool)> {
+        let mut changes = Vec::new();
+        let parked = self.books.counts().parked;
+        let over = |number: usize, bound: usize, paused: bool| number >= bound || paused && number > bound / 2;
+        for (&partition, own) in &mut self.partitions {
+            let full = over(own.tracker.len(), self.policy.tracked, own.paused)
+                || over(parked, self.policy.parked, own.paused);
+            if full != own.paused {
+                own.paused = full;
+                changes.push((partition, full));
+            }
+        }
+        changes
+    }
+
     /// Whether there is nothing here to deliver: others have all partitions.
     pub fn is_spare(&self) -> bool {
         self.partitions.is_empty()

@@ -8,7 +8,7 @@ use crate::core::ids::Offset;
 use crate::core::time::Timestamp;
 use crate::notify::job::{Ending, Fate, Place, Ticket};
 use crate::notify::lane::{Item, State};
-use crate::notify::verdict::{Reason, Shut};
+use crate::notify::verdict::Shut;
 
 /// An alert that waits, behind the head of its lane or as the head.
 #[derive(Clone, Debug)]
@@ -73,11 +73,12 @@ impl<R> Lanes<R> {
 
     /// Gives the head up if it is too old, as long as the sink is not shut.
     pub fn give_up_old(&mut self, now: Timestamp, head: Place) -> bool {
-        let is_old = self.ready_item(head).is_some_and(|item| now - item.since() >= self.policy.max_age);
-        if is_old && self.shut.is_none() {
-            self.end_together(now, &[(head, Ending::GivenUp(Reason::Exhausted))], None);
-        }
-        is_old && self.shut.is_none()
+        let old = self.ready_item(head).filter(|item| now - item.since() >= self.policy.max_age);
+        let Some(reason) = old.map(|item| item.reason).filter(|_| self.shut.is_none()) else {
+            return false;
+        };
+        self.end_together(now, &[(head, Ending::GivenUp(reason))], None);
+        true
     }
 
     /// Whether one more may be under way.
@@ -137,7 +138,7 @@ impl<R> Lanes<R> {
             self.pending.insert(place, Fate::Ended(ending));
         }
         if ends.iter().any(|(_, ending)| matches!(ending, Ending::Delivered | Ending::Coalesced)) {
-            self.open(now);
+            self.taken_again(now);
         }
     }
 
@@ -168,7 +169,7 @@ impl<R> Lanes<R> {
         self.shut.map(|(_, probe_at)| probe_at)
     }
 
-    /// It asked: true if its credential is good again.
+    /// It asked: true if it may go on. That it failed is over only when something is taken.
     pub fn probed(&mut self, now: Timestamp, is_good: bool) {
         if is_good {
             self.open(now);

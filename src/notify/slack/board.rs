@@ -6,6 +6,7 @@ mod digests;
 mod ending;
 mod orphans;
 mod posting;
+mod probing;
 mod redacting;
 mod sorting;
 mod trying;
@@ -170,6 +171,10 @@ pub struct Board {
     last_id: u64,
     /// How often the token was exchanged.
     token: u64,
+    /// The token that a request was refused with last.
+    refused: Option<u64>,
+    /// One that Slack calls good and refuses all the same, as for want of a scope: only a real request shows when that is over.
+    disbelieved: Option<u64>,
     /// Newest alerts of cards that people see now.
     told: Vec<Alert>,
     trials: Vec<Trial>,
@@ -202,6 +207,8 @@ impl Board {
             calls: BTreeMap::new(),
             last_id: 0,
             token: 0,
+            refused: None,
+            disbelieved: None,
             told: Vec::new(),
             trials: Vec::new(),
             surplus: Vec::new(),
@@ -307,12 +314,13 @@ impl Board {
         }
         let order = match lanes.probe_at() {
             Some(probe_at) => self.probe(now, probe_at, lanes, pace),
-            None if !lanes.has_room() => return None,
-            None => self
-                .look(now, lanes, pace)
-                .or_else(|| self.redact(now, pace))
-                .or_else(|| self.edit(now, lanes, pace))
-                .or_else(|| self.post(now, lanes, pace)),
+            None => {
+                self.disbelieved = None;
+                if !lanes.has_room() {
+                    return None;
+                }
+                self.real(now, lanes, pace)
+            }
         };
         self.wakes(lanes.due_at());
         // What has just been sorted or written may be due at once: whoever sleeps until a time that is past turns on the spot.
@@ -320,32 +328,16 @@ impl Board {
         order
     }
 
-    fn wakes(&mut self, at: Option<Timestamp>) {
-        self.wake = [self.wake, at].into_iter().flatten().min();
+    /// The next request that does something.
+    fn real(&mut self, now: Timestamp, lanes: &mut Lanes<Incoming>, pace: &mut Pace) -> Option<Order> {
+        self.look(now, lanes, pace)
+            .or_else(|| self.redact(now, pace))
+            .or_else(|| self.edit(now, lanes, pace))
+            .or_else(|| self.post(now, lanes, pace))
     }
 
-    /// Asks whether the token is good again; nothing else goes out meanwhile.
-    fn probe(
-        &mut self,
-        now: Timestamp,
-        probe_at: Timestamp,
-        lanes: &Lanes<Incoming>,
-        pace: &mut Pace,
-    ) -> Option<Order> {
-        if self.calls.values().any(|started| matches!(started.call, Call::Test)) || !lanes.has_room() {
-            return None;
-        }
-        if now < probe_at {
-            self.wakes(Some(probe_at));
-            return None;
-        }
-        match pace.pass(now, Method::Test, &self.terms.channel) {
-            Ok(pass) => Some(self.order(Method::Test, Request::Test, Call::Test, pass)),
-            Err(opens) => {
-                self.wakes(Some(opens));
-                None
-            }
-        }
+    fn wakes(&mut self, at: Option<Timestamp>) {
+        self.wake = [self.wake, at].into_iter().flatten().min();
     }
 
     fn order(&mut self, method: Method, request: Request, call: Call, pass: Pass) -> Order {
@@ -377,6 +369,9 @@ mod erasures;
 #[cfg(test)]
 #[path = "board_scenarios.rs"]
 mod scenarios;
+#[cfg(test)]
+#[path = "board_shut.rs"]
+mod shut;
 #[cfg(test)]
 #[path = "board_tests.rs"]
 mod tests;

@@ -392,3 +392,14 @@ fn hostile_texts_control_nothing_in_cards_replies_and_digests() {
         assert!(payload.values().all(is_id), "{payload:?}");
     }
 }
+
+#[test]
+fn a_post_that_slack_took_with_a_429_of_a_day_is_found_within_an_hour() {
+    let mut world = World::default();
+    world.publish(0, "ada", "a", Opened);
+    let mut owner = world.takes_over(terms());
+    let mut limits = |_, method: Method| if method.is_post() { Fault::Limited(90_000, true) } else { Fault::None };
+    owner.works_until(&mut world, HOUR + MINUTE, &mut limits);
+    assert_eq!((world.outcomes(), world.count(Method::Post)), (vec![Some("delivered")], 1));
+    assert!(world.dead.is_empty());
+}

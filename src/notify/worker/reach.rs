@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use super::Worker;
 use crate::notify::breaker::Standing as Breaker;
-use crate::notify::gate::Pass;
+use crate::notify::gate::{LONG_WAIT, Pass};
 use crate::notify::verdict::Judged;
 
 impl Worker {
@@ -17,6 +17,14 @@ impl Worker {
         let (sink, after) = (&self.around.sink, gate.breaker());
         drop(gate);
         match (before, after) {
+            (Breaker::Closed, Breaker::Open(until)) if until - now > LONG_WAIT => {
+                let until = until.to_string();
+                tracing::error!(
+                    sink,
+                    until,
+                    "the endpoint wants nothing for more than an hour: nothing is sent until then"
+                );
+            }
             (Breaker::Closed, Breaker::Open(_)) => {
                 tracing::error!(sink, "the endpoint fails too often: nothing is sent, one message asks again in 30 s");
             }

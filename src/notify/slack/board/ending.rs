@@ -17,6 +17,9 @@ use crate::notify::verdict::{Judged, Reason, Verdict};
 /// Until the first look after an outcome that nobody knows, where Slack did not say how long.
 const FIRST_LOOK: Span = Span::from_secs(1);
 
+/// Until the first look, however long Slack wants no post.
+const LONGEST_LOOK: Span = Span::from_secs(3_600);
+
 /// How a request ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -57,7 +60,14 @@ impl Board {
         let freeze = freeze.map(|length| Span::from_millis(length.as_millis() + (chance * 1_000.0) as i64));
         pace.ended(now, pass, failed, freeze);
         let about = self.about(lanes, &call);
+        let is_test = matches!(call, Call::Test);
+        if is_test {
+            self.tested(now, lanes, token, outcome);
+        }
         let finished = self.follow(now, lanes, call, outcome, chance);
+        if !is_test {
+            self.asked(now, lanes, token, outcome);
+        }
         self.note_try(about, lanes, finished, outcome);
         self.erase_later(now, lanes);
         // An answer to a token that was exchanged meanwhile says nothing about the new one.
@@ -76,10 +86,7 @@ impl Board {
         chance: f64,
     ) -> Option<Finished> {
         match (call, outcome) {
-            (Call::Test, Outcome::Sent(ended)) => {
-                lanes.probed(now, ended.judged.verdict == Verdict::Delivered);
-                None
-            }
+            (Call::Test, _) => None,
             (Call::Lead { ticket, key, step, plan }, Outcome::Sent(ended)) if lanes.is_ours(&ticket) => {
                 self.lead_ended(now, lanes, (ticket, &key), (step, *plan), ended, chance)
             }
@@ -253,10 +260,14 @@ impl Board {
             OnUncertain::Hold => judged.verdict = Verdict::Never(Reason::Uncertain),
             OnUncertain::Resend => self.clear(key),
             OnUncertain::Reconcile => {
-                let wait = asked.unwrap_or(FIRST_LOOK);
-                let settled_at = if asked.is_some() { now + wait } else { now + SETTLE };
+                // A look is no post: what Slack took is found long before it takes another.
+                let look_at = now + asked.unwrap_or(FIRST_LOOK).min(LONGEST_LOOK);
+                let settled_at = now + asked.unwrap_or(SETTLE);
+                if let Verdict::Later { retry_after, .. } = &mut judged.verdict {
+                    *retry_after = retry_after.map(|wait| wait.min(LONGEST_LOOK));
+                }
                 if let Some(slot) = self.slots.get_mut(key) {
-                    slot.doubt = Doubt::Unknown { look_at: now + wait, settled_at };
+                    slot.doubt = Doubt::Unknown { look_at, settled_at };
                 }
             }
         }
