@@ -154,11 +154,12 @@ impl Worker {
             while let Some(change) = self.member.next_change().map_err(|e| self.source(e))? {
                 self.apply(change)?;
             }
+            self.resolve()?;
+            self.restore()?;
+            // After what may have to be read from elsewhere, and before anything is read.
             if !self.move_back()? {
                 continue;
             }
-            self.resolve()?;
-            self.restore()?;
             self.consume()?;
             self.listen();
             let now = Instant::now();
