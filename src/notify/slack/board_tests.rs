@@ -99,22 +99,6 @@ fn a_card_ends_with_the_gap_and_says_so() {
     }
 }
 
-/// Goal: whoever turns hot again after the gap is told anew, although the event that does so first ends the episode of
-/// before, on a card on which another rule's goes on.
-#[test]
-fn what_closes_after_the_gap_does_not_keep_the_card_alive() {
-    let mut world = World::default();
-    world.publish(0, "ada", "surge", Opened);
-    world.publish(MINUTE, "ada", "demo", Opened);
-    world.publish(5 * HOUR, "ada", "demo", Closed);
-    world.publish(5 * HOUR, "ada", "demo", Opened);
-    let mut owner = world.takes_over(terms());
-    owner.works_until(&mut world, 6 * HOUR, &mut well);
-    let closed: Vec<_> = world.parents().iter().map(|card| card.all().contains("CLOSED")).collect();
-    assert_eq!(closed, [true, false]);
-    assert_eq!(world.outcomes(), [Some("delivered"); 4]);
-}
-
 #[test]
 fn a_restart_keeps_cards() {
     let mut world = World::default();
