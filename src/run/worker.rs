@@ -156,10 +156,8 @@ impl Worker {
             }
             self.resolve()?;
             self.restore()?;
-            // After what may have to be read from elsewhere, and before anything is read.
-            if !self.move_back()? {
-                continue;
-            }
+            // Behind all that moves a position, before anything is read.
+            self.move_back()?;
             self.consume()?;
             self.listen();
             let now = Instant::now();
@@ -340,10 +338,10 @@ impl Worker {
         self.listen_from(&unheard)
     }
 
-    /// After an undone round: reads from the committed offsets again. `false` if it could not yet.
-    fn move_back(&mut self) -> Result<bool, RunError> {
+    /// After an undone round, and where a partition begins: reads on from where it has to.
+    fn move_back(&mut self) -> Result<(), RunError> {
         if self.reposition.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
         match self.member.seek(&self.reposition) {
             Ok(()) => self.reposition.clear(),
@@ -355,7 +353,7 @@ impl Worker {
             Err(error) => return Err(self.source(error)),
         }
         self.pace.idle = false;
-        Ok(true)
+        Ok(())
     }
 
     /// Begins partitions of ours anew at these offsets.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::card::{Intent, Place};
+use super::is_false;
 use crate::core::ids::{Offset, Partition};
 use crate::core::time::Timestamp;
 
@@ -28,7 +29,7 @@ pub struct Erasure {
     #[serde(default)]
     pub before: i64,
     /// The sink's own note that it knows: what its cards said is in redactions since.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub heard: bool,
 }
 
