@@ -176,9 +176,27 @@ impl<R> Lane<R> {
     }
 
     /// The lane that a record is in, in order.
-    pub(super) fn lane_of(&self, offset: Offset) -> impl Iterator<Item = Offset> {
+    pub(super) fn lane_of(&self, offset: Offset) -> impl DoubleEndedIterator<Item = Offset> {
         let queue = self.items.get(&offset).and_then(|item| self.leads.get(&item.lane));
         queue.into_iter().flatten().copied()
+    }
+
+    /// Those of a record's lane that only the offset holds, and when they are tried. They are parked together: the next owner
+    /// would find what is parked before what is not.
+    pub(super) fn unparked(&self, offset: Offset) -> impl Iterator<Item = (Offset, Timestamp)> {
+        let items = self.lane_of(offset).filter_map(|offset| Some((offset, self.items.get(&offset)?)));
+        let unparked = items.filter(|(_, item)| item.held == Held::Offset && item.state != State::Ending);
+        unparked.map(|(offset, item)| (offset, item.next_at))
+    }
+
+    /// Whether the ledger has to hold the last of a lane, because it holds all that is before it: else the next owner would
+    /// find those behind it first.
+    pub(super) fn is_behind_parked(&self, last: Offset) -> bool {
+        let before = self.lane_of(last).rev().skip(1).filter_map(|offset| self.items.get(&offset));
+        let mut lasting = before.filter(|item| item.state != State::Ending).peekable();
+        // One that came back from the dead letters is on the ledger whatever is before it.
+        let is_behind_any = lasting.peek().is_some();
+        is_behind_any && lasting.find(|item| item.tries.redrives == 0).is_none_or(|item| item.held != Held::Offset)
     }
 
     /// Takes the head of a lane out; gives it and who is the head now.

@@ -105,10 +105,9 @@ impl<R> Lanes<R> {
         }
         self.books.consumed();
         own.enqueue(place.1, key, time, record);
-        let head = own.lane_of(place.1).next();
-        if head == Some(place.1) {
+        if own.lane_of(place.1).next() == Some(place.1) {
             self.wake(place);
-        } else if head.and_then(|head| own.items.get(&head)).is_some_and(|head| head.held != Held::Offset) {
+        } else if own.is_behind_parked(place.1) {
             self.pending.insert(place, Fate::Parked { next_at: time });
         }
         self.may_be_lent(place);
@@ -278,12 +277,10 @@ impl<R> Lanes<R> {
         item.next_at = now + pause;
         item.paused = Span::from_millis(item.paused.as_millis().saturating_add(pause.as_millis()));
         self.due.insert((item.next_at, place));
-        if item.held != Held::Offset {
+        if item.held != Held::Offset || item.paused > HOLD {
             self.pending.insert(place, Fate::Parked { next_at: item.next_at });
-        } else if item.paused > HOLD {
             // The whole lane: what is behind it would hold the offset in its place.
-            for offset in own.lane_of(place.1).collect::<Vec<_>>() {
-                let next_at = own.items.get(&offset).map_or(now, |item| item.next_at);
+            for (offset, next_at) in own.unparked(place.1) {
                 self.pending.insert((place.0, offset), Fate::Parked { next_at });
             }
         }

@@ -127,6 +127,27 @@ fn an_old_failure_lends_nothing_that_comes_later() {
     }
 }
 
+/// Goal: the next owner finds a lead's alerts in their order. Method: the fallback wants only the second of a lead.
+#[test]
+fn what_waits_before_a_lent_alert_of_its_lead_is_parked_with_it() {
+    let at = crate::notify::stage::at;
+    let (partition, mut gate) = (Partition(0), Gate::open());
+    let mut lanes: Lanes<bool> = Lanes::new(crate::notify::stage::policy()).lending(|wanted| *wanted);
+    lanes.assign(Takeover::of_nothing(partition, 1, Offset(-1).next()));
+    let mut fails = |lanes: &mut Lanes<bool>, offset, lead: &[u8], ms, wanted| {
+        lanes.admit((partition, Offset(offset)), lead, at(ms), wanted);
+        let attempt = lanes.next(at(ms), &mut gate).expect("an attempt");
+        lanes.finish(at(ms), attempt.ticket, later(), 0.5);
+    };
+    fails(&mut lanes, 0, b"a", 0, false);
+    fails(&mut lanes, 1, b"b", AFTER, false);
+    lanes.admit((partition, Offset(2)), b"b", at(AFTER), true);
+    lanes.lend(at(AFTER));
+    let batch = lanes.take_batch().expect("a batch");
+    let parked: Vec<_> = batch.writes.iter().map(|write| (write.ticket.offset.0, write.lend)).collect();
+    assert_eq!(parked, [(1, false), (2, true)]);
+}
+
 /// Goal: the newest word about a sink counts, whichever partition's ledger has it: so this one says when it was said.
 #[test]
 fn what_the_ledger_says_of_lending_is_newer_than_what_it_said_before() {

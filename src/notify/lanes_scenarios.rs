@@ -197,6 +197,24 @@ fn what_the_ledger_knows_is_not_sent_again() {
     assert_eq!((offsets, stage.committed), (vec![0, 2, 0], stage.end()), "only the slow one, which was not recorded");
 }
 
+/// Goal: the ledger never holds an alert behind one of the same lead that only the offset holds. Method: the third is read
+/// while the end of the first is being written and the second waits.
+#[test]
+fn the_next_owner_finds_the_alerts_of_a_lead_in_their_order() {
+    let mut stage = Stage::default();
+    for published in [0, 1, 12] {
+        stage.publish(published, "a");
+    }
+    let mut slow =
+        |_: &Stage, offset| (if offset == 0 { 10 } else { HOUR }, if offset == 0 { delivered() } else { later() });
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, SECOND, &mut slow);
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, 2 * HOUR, &mut |_, _| (10, delivered()));
+    let offsets: Vec<_> = stage.accepted.iter().map(|(_, offset)| *offset).collect();
+    assert_eq!(offsets, [0, 2, 4]);
+}
+
 /// The first time that the endpoint took each alert of a lead, in the order of the topic.
 fn assert_in_order(stage: &Stage) {
     let mut newest: BTreeMap<&str, i64> = BTreeMap::new();

@@ -103,6 +103,9 @@ impl<R> Lanes<R> {
             if let Some(item) = waits.filter(|item| !(self.idle)(&item.record) && (lending.wants)(&item.record)) {
                 item.lending = true;
                 self.pending.insert(place, Fate::Parked { next_at: item.next_at });
+                for (offset, next_at) in own.unparked(place.1) {
+                    self.pending.insert((place.0, offset), Fate::Parked { next_at });
+                }
             }
         }
         lending.waiting = under_way;
