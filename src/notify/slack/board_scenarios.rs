@@ -317,13 +317,16 @@ fn naive(alerts: &[Alert], gap: Span) -> Vec<Naive> {
         let known = card.rules.iter().position(|(rule, ..)| *rule == alert.rule);
         match (alert.kind, known) {
             (Opened, Some(i)) => (card.rules[i].1, card.rules[i].2) = (alert.episode_start, true),
-            (Updated, _) if is_over => continue,
-            (Updated, Some(_)) => {}
-            (Opened | Updated, None) => card.rules.push((alert.rule.clone(), alert.episode_start, true)),
             (Closed, Some(i)) if !card.closed && card.rules[i].2 && alert.episode_start >= card.rules[i].1 => {
                 card.rules[i].2 = false;
                 card.closed = is_over || card.rules.iter().all(|(.., open)| !open);
             }
+            (Updated | Closed, _) if is_over => {
+                card.closed = true;
+                continue;
+            }
+            (Updated, Some(_)) => {}
+            (Opened | Updated, None) => card.rules.push((alert.rule.clone(), alert.episode_start, true)),
             (Closed, _) => continue,
         }
         (card.newest, card.reason) = (alert.time, alert.reason.clone());

@@ -140,16 +140,18 @@ impl Folding {
         match (alert.kind, known) {
             (AlertKind::Opened, _) if is_over => return Made::New,
             (AlertKind::Opened, Some(fired)) => (fired.start, fired.open) = (alert.episode_start, true),
-            (AlertKind::Opened | AlertKind::Updated, None) if is_over => return Made::Idle,
-            (AlertKind::Opened, None) => card.fired.push(fired(alert, Some(alert.reason.clone()))),
-            (AlertKind::Updated, None) => card.fired.push(fired(alert, None)),
-            (AlertKind::Updated, Some(_)) if is_over => return Made::Idle,
-            (AlertKind::Updated, Some(_)) => {}
-            // A card that is over by its age says so as well.
             (AlertKind::Closed, Some(fired)) if !card.closed && fired.open && alert.episode_start >= fired.start => {
                 fired.open = false;
                 card.closed = is_over || card.fired.iter().all(|fired| !fired.open);
             }
+            // All that others tell of a card that is over by its age is that it is: no card begins with them.
+            _ if is_over => {
+                let was_closed = std::mem::replace(&mut card.closed, true);
+                return if was_closed { Made::Idle } else { Made::Changed };
+            }
+            (AlertKind::Opened, None) => card.fired.push(fired(alert, Some(alert.reason.clone()))),
+            (AlertKind::Updated, None) => card.fired.push(fired(alert, None)),
+            (AlertKind::Updated, Some(_)) => {}
             (AlertKind::Closed, _) => return Made::Idle,
         }
         if !is_older(card, seen) {
