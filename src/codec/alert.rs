@@ -1,6 +1,8 @@
 //! An alert as a record of the alert topic, a CloudEvent in binary mode; and back.
 
-use crate::core::alert::Alert;
+use std::borrow::Cow;
+
+use crate::core::alert::{Alert, AlertKind};
 
 /// Most alerts fit: room for them is taken once, and not grown into.
 const USUAL_BYTES: usize = 2048;
@@ -13,7 +15,7 @@ pub struct AlertRecord {
     /// The alert's JSON form (`schemas/alert/v1.json`).
     pub value: Vec<u8>,
     /// The attributes of a CloudEvent, and the media type of its data.
-    pub headers: [(&'static str, String); 7],
+    pub headers: [(&'static str, Cow<'static, str>); 7],
 }
 
 /// The record of an alert of the deployment `group`.
@@ -22,14 +24,23 @@ pub fn record(alert: &Alert, group: &str) -> AlertRecord {
         key: alert.lead.key.clone(),
         value: value(alert),
         headers: [
-            ("ce_specversion", "1.0".to_owned()),
-            ("ce_id", alert.id.to_string()),
-            ("ce_source", format!("/hotlead/{group}")),
-            ("ce_type", format!("hotlead.alert.{}.v1", alert.kind.name())),
-            ("ce_subject", alert.lead.key.clone()),
-            ("ce_time", alert.time.to_string()),
-            ("content-type", "application/json".to_owned()),
+            ("ce_specversion", "1.0".into()),
+            ("ce_id", alert.id.to_string().into()),
+            ("ce_source", format!("/hotlead/{group}").into()),
+            ("ce_type", type_of(alert.kind).into()),
+            ("ce_subject", alert.lead.key.clone().into()),
+            ("ce_time", alert.time.to_string().into()),
+            ("content-type", "application/json".into()),
         ],
+    }
+}
+
+/// The type of the CloudEvent.
+pub fn type_of(kind: AlertKind) -> &'static str {
+    match kind {
+        AlertKind::Opened => "hotlead.alert.opened.v1",
+        AlertKind::Updated => "hotlead.alert.updated.v1",
+        AlertKind::Closed => "hotlead.alert.closed.v1",
     }
 }
 
@@ -79,7 +90,7 @@ mod tests {
             ("ce_type", "hotlead.alert.opened.v1"), ("ce_subject", "u1"), ("ce_time", "2026-11-22T10:02:14.120Z"),
             ("content-type", "application/json"),
         ];
-        assert_eq!(record.headers, wanted.map(|(name, value)| (name, value.to_owned())));
+        assert_eq!(record.headers, wanted.map(|(name, value)| (name, value.into())));
         let value = String::from_utf8(record.value).expect("text");
         let start = r#"{"id":"9f0c2b7d4e6a8135c0d1e2f3a4b5c6d7","rule":"pricing-surge","tier":"hot","kind":"opened","lead":{"key":"u1","#;
         assert!(value.starts_with(start), "{value}");

@@ -30,3 +30,4 @@ pub mod spec;
 pub mod stored;
 pub mod time;
 pub mod window;
+mod wording;

@@ -45,7 +45,9 @@ pub(super) fn ended(moment: &Moment<'_>, condition: &Condition) -> String {
     let (mut phrases, mut occurrences) = (Vec::new(), Vec::new());
     grounds(moment, condition, false, &mut |leaf, holds| {
         let (list, phrase) = match leaf {
-            Condition::Signal(signal) => (&mut occurrences, words(&moment.rules.signals[usize::from(*signal)].name)),
+            Condition::Signal(signal) => {
+                (&mut occurrences, moment.rules.signals[usize::from(*signal)].noun.one.clone())
+            }
             _ if holds => (&mut phrases, phrase(moment, leaf)),
             _ => (&mut phrases, lack(moment, leaf)),
         };
@@ -76,17 +78,17 @@ fn lack(moment: &Moment<'_>, leaf: &Condition) -> String {
     match leaf {
         Condition::Count(count) => {
             let of = &moment.rules.counts[usize::from(*count)];
-            let signal = words(&moment.rules.signals[usize::from(of.signal)].name);
+            let signal = &moment.rules.signals[usize::from(of.signal)].noun;
             let (since, ring) = (moment.now - of.window.within, moment.lead.ring(*count));
             let seen = ring.iter().filter(|event| moment.lead.events[usize::from(**event)].time >= since).count();
-            let signal = if seen == 1 { signal } else { plural(&signal) };
+            let signal = if seen == 1 { &signal.one } else { &signal.many };
             format!("{seen} {signal} in {}, fewer than {}", of.window.within, of.window.at_least)
         }
         Condition::Score { rearm_below, .. } => {
             format!("score {}, below {}", number(moment.score().total()), number(*rearm_below))
         }
         Condition::Trait { trait_, .. } => {
-            let name = words(&moment.rules.traits[usize::from(*trait_)].name);
+            let name = &moment.rules.traits[usize::from(*trait_)].words;
             match matching::plain(moment.lead.trait_(*trait_)) {
                 Some(value) => format!("{name} {value}, not as wanted"),
                 None => format!("{name} not as wanted"),
@@ -99,13 +101,13 @@ fn lack(moment: &Moment<'_>, leaf: &Condition) -> String {
 fn phrase(moment: &Moment<'_>, leaf: &Condition) -> String {
     match leaf {
         Condition::Count(count) => counted(moment, *count),
-        Condition::Signal(signal) => words(&moment.rules.signals[usize::from(*signal)].name),
+        Condition::Signal(signal) => moment.rules.signals[usize::from(*signal)].noun.one.clone(),
         Condition::Score { at_least, .. } => {
             let total = moment.score().total();
             format!("score {} (threshold {})", number(total), number(*at_least))
         }
         Condition::Trait { trait_, .. } => {
-            let name = words(&moment.rules.traits[usize::from(*trait_)].name);
+            let name = &moment.rules.traits[usize::from(*trait_)].words;
             match matching::plain(moment.lead.trait_(*trait_)) {
                 Some(value) => format!("{name} {value}"),
                 None => format!("{name} as wanted"),
@@ -118,49 +120,16 @@ fn phrase(moment: &Moment<'_>, leaf: &Condition) -> String {
 /// `3 pricing views in 41 min`: as many as the rule wants, and how long they took.
 fn counted(moment: &Moment<'_>, count: u16) -> String {
     let of = &moment.rules.counts[usize::from(count)];
-    let signal = words(&moment.rules.signals[usize::from(of.signal)].name);
+    let signal = &moment.rules.signals[usize::from(of.signal)].noun;
     let ring = moment.lead.ring(count);
     let time = |at: usize| moment.lead.events[usize::from(ring[at])].time;
     let span = moment.run(count).map_or(Span::ZERO, |run| time(run.end - 1) - time(run.start));
     match of.window.at_least {
-        1 => format!("1 {signal}"),
-        n => format!("{n} {} in {span}", plural(&signal)),
-    }
-}
-
-/// A name of the file as words.
-fn words(name: &str) -> String {
-    name.replace(['_', '-', '.'], " ")
-}
-
-/// The last word in the plural: good enough for the names of signals.
-fn plural(words: &str) -> String {
-    let stem_of_y = words.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'i', 'o', 'u']));
-    let hissing = ["s", "x", "z", "ch", "sh"].iter().any(|end| words.ends_with(end));
-    match stem_of_y {
-        Some(stem) => format!("{stem}ies"),
-        None if hissing => format!("{words}es"),
-        None => format!("{words}s"),
+        1 => format!("1 {}", signal.one),
+        n => format!("{n} {} in {span}", signal.many),
     }
 }
 
 fn number(points: Tenths) -> String {
     points.as_points().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_words() {
-        #[rustfmt::skip]
-        let rows = [
-            ("pricing_view", "pricing views"), ("case-study", "case studies"), ("visit", "visits"), ("replay", "replays"),
-            ("search", "searches"), ("inbox", "inboxes"), ("class", "classes"),
-        ];
-        for (name, expected) in rows {
-            assert_eq!(plural(&words(name)), expected);
-        }
-    }
 }

@@ -5,6 +5,7 @@ use super::index::{Filter, Index};
 use super::spec::{ConditionSpec, HoldSpec, Matcher, RulesSpec, Tenths};
 use super::time::Span;
 use super::window::Window;
+use super::wording::{self, Noun};
 
 /// One immutable value that workers share and can swap between two commits.
 #[derive(Debug)]
@@ -39,6 +40,7 @@ pub struct RuleSet {
 #[derive(Debug)]
 pub(super) struct Signal {
     pub name: String,
+    pub noun: Noun,
     pub counts: Vec<u16>,
     pub points: Vec<u16>,
     pub rules: Vec<u16>,
@@ -48,6 +50,7 @@ pub(super) struct Signal {
 #[derive(Debug)]
 pub(super) struct Trait {
     pub name: String,
+    pub words: String,
     pub field: FieldId,
     pub rules: Vec<u16>,
 }
@@ -218,7 +221,8 @@ impl<'a> Names<'a> {
         let at = known.unwrap_or_else(|| {
             let path = FieldPath::of_trait(name).expect("config checked the trait's name");
             let field = self.fields.id(path);
-            self.traits.push(Trait { name: name.to_owned(), field, rules: Vec::new() });
+            let words = wording::words(name);
+            self.traits.push(Trait { name: name.to_owned(), words, field, rules: Vec::new() });
             self.traits.len() - 1
         });
         index(at)
@@ -233,6 +237,7 @@ impl<'a> Names<'a> {
             self.filters.push(Filter::compile(&spec.filter, &mut self.fields));
             self.signals.push(Signal {
                 name: name.to_owned(),
+                noun: Noun::of(name),
                 counts: Vec::new(),
                 points: Vec::new(),
                 rules: Vec::new(),

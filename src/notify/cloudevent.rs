@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::codec;
 use crate::core::alert::Alert;
 
 /// The attributes of an alert of the deployment `group`: the same as on the alert topic, but that the optional ones tell
@@ -14,7 +15,7 @@ pub fn attributes(alert: &Alert, group: &str, shows: impl Fn(&str) -> bool) -> H
         ("ce-specversion", "1.0".to_owned()),
         ("ce-id", alert.id.to_string()),
         ("ce-source", format!("/hotlead/{group}")),
-        ("ce-type", format!("hotlead.alert.{}.v1", alert.kind.name())),
+        ("ce-type", codec::alert::type_of(alert.kind).to_owned()),
         ("ce-subject", optional("lead.key", alert.lead.key.clone())),
         ("ce-time", optional("time", alert.time.to_string())),
     ];

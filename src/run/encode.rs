@@ -1,5 +1,7 @@
 //! Outputs to records.
 
+use std::borrow::Cow;
+
 use crate::codec::ledger::{self, Entry, Erasure};
 use crate::codec::ops::Notice;
 use crate::codec::{self, DeadLetter};
@@ -10,12 +12,19 @@ use crate::source::Message;
 /// An alert as a CloudEvent in binary mode.
 pub(super) fn alert(alert: &Alert, group: &str) -> Outgoing {
     let record = codec::alert::record(alert, group);
-    let header = |(name, value): (&str, String)| (name.to_owned(), Some(value.into_bytes()));
+    let header = |(name, value): (&'static str, Cow<'static, str>)| (name.into(), Some(bytes(value)));
     Outgoing {
         target: Target::Alerts,
         key: Some(record.key.into_bytes()),
         value: Some(record.value),
         headers: record.headers.map(header).into(),
+    }
+}
+
+fn bytes(text: Cow<'static, str>) -> Cow<'static, [u8]> {
+    match text {
+        Cow::Borrowed(text) => text.as_bytes().into(),
+        Cow::Owned(text) => text.into_bytes().into(),
     }
 }
 
@@ -33,10 +42,10 @@ pub(super) fn erasure(erasure: &Erasure) -> Outgoing {
 
 /// A record that could not be read: as it came, with the reason. A value larger than `max_value` bytes is left out.
 pub(super) fn dead_letter(message: Message<'_>, letter: &DeadLetter, source: &str, max_value: usize) -> Outgoing {
-    let mut headers: Vec<(String, Option<Vec<u8>>)> = Vec::new();
+    let mut headers = Vec::new();
     message.each_header(|name, value| {
         let name = String::from_utf8_lossy(name).into_owned();
-        headers.push((name, value.map(<[u8]>::to_vec)));
+        headers.push((name.into(), value.map(|value| value.to_vec().into())));
     });
     let value = message.value();
     let fits = value.is_none_or(|value| value.len() <= max_value);
@@ -46,7 +55,7 @@ pub(super) fn dead_letter(message: Message<'_>, letter: &DeadLetter, source: &st
             let bytes = message.value().map_or(0, <[u8]>::len);
             value += &format!("; the value of {bytes} bytes {}", codec::dead_letter::CUT);
         }
-        (name.to_owned(), Some(value.into_bytes()))
+        (name.into(), Some(value.into_bytes().into()))
     }));
     Outgoing {
         target: Target::DeadLetters,

@@ -1,10 +1,11 @@
 //! One commit round: what it holds, and when it is due.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::collections::vec_deque;
 use std::time::{Duration, Instant};
 
 use crate::core::alert::{Alert, AlertKind};
-use crate::core::limits::{MAX_ROUND_BYTES, MAX_ROUND_RECORDS};
+use crate::core::limits::{ALERTS_BEHIND, MAX_ROUND_BYTES, MAX_ROUND_RECORDS};
 use crate::core::time::Timestamp;
 use crate::sink::Outgoing;
 
@@ -19,7 +20,10 @@ const LONGEST_LINGER: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(super) struct Round {
     records: Vec<Outgoing>,
-    alerts: Vec<Arc<Alert>>,
+    /// How many of the records are alerts.
+    alerts: usize,
+    /// The last of them: a live reader would miss those before.
+    shown: VecDeque<Alert>,
     /// Of the records at which alerts opened. What updates or closes one waits for the next round that is due anyway.
     times: Vec<Option<Timestamp>>,
     bytes: usize,
@@ -49,7 +53,11 @@ impl Round {
         if alert.kind == AlertKind::Opened {
             self.times.push(time);
         }
-        self.alerts.push(Arc::new(alert));
+        self.alerts += 1;
+        if self.shown.len() == ALERTS_BEHIND {
+            self.shown.pop_front();
+        }
+        self.shown.push_back(alert);
     }
 
     /// A record that could not be read.
@@ -85,11 +93,11 @@ impl Round {
     }
 
     pub(super) fn dead_letters(&self) -> usize {
-        self.records.len() - self.alerts.len() - self.asides
+        self.records.len() - self.alerts - self.asides
     }
 
     pub(super) fn alerts(&self) -> usize {
-        self.alerts.len()
+        self.alerts
     }
 
     pub(super) fn lost(&self) -> u64 {
@@ -114,17 +122,17 @@ impl Round {
         self.records.len() >= MAX_ROUND_RECORDS || self.bytes >= MAX_ROUND_BYTES
     }
 
-    /// What was committed: the alerts, and the times of the records at which some opened. Empty afterwards.
-    pub(super) fn take_committed(
-        &mut self,
-    ) -> (std::vec::Drain<'_, Arc<Alert>>, std::vec::Drain<'_, Option<Timestamp>>) {
+    /// What was committed: the alerts that a reader can see, and the times of the records at which some opened. Empty
+    /// afterwards.
+    pub(super) fn take_committed(&mut self) -> (vec_deque::Drain<'_, Alert>, std::vec::Drain<'_, Option<Timestamp>>) {
         self.records.clear();
+        self.alerts = 0;
         self.bytes = 0;
         self.first_alert = None;
         self.asides = 0;
         self.lost = 0;
         self.forgotten = Forgotten::default();
-        (self.alerts.drain(..), self.times.drain(..))
+        (self.shown.drain(..), self.times.drain(..))
     }
 
     /// Forgets everything: the round was undone.

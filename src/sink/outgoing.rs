@@ -1,5 +1,7 @@
 //! A record that waits for its commit round.
 
+use std::borrow::Cow;
+
 /// Which topic a record goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -23,7 +25,7 @@ pub struct Outgoing {
     /// Its value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// Its headers in order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<(Cow<'static, str>, Option<Cow<'static, [u8]>>)>,
 }
 
 impl Outgoing {

@@ -18,11 +18,10 @@ impl Default for HotAlerts {
 }
 
 impl HotAlerts {
-    /// Tells of alerts that are committed, in their order.
-    pub fn publish(&self, alerts: impl IntoIterator<Item = Arc<Alert>>) {
-        for alert in alerts {
-            // Nobody listening is no error.
-            let _ = self.0.send(alert);
+    /// Tells of alerts that are committed, in their order. Nobody listening is no error.
+    pub fn publish(&self, alerts: impl IntoIterator<Item = Alert>) {
+        if self.0.receiver_count() > 0 {
+            alerts.into_iter().for_each(|alert| drop(self.0.send(Arc::new(alert))));
         }
     }
 
@@ -39,9 +38,9 @@ pub(super) mod tests {
     use crate::core::ids::AlertId;
     use crate::core::time::Timestamp;
 
-    pub fn alert(lead: usize, ms: i64) -> Arc<Alert> {
+    pub fn alert(lead: usize, ms: i64) -> Alert {
         let time = Timestamp::from_millis(ms);
-        Arc::new(Alert {
+        Alert {
             id: AlertId(lead as u128),
             rule: "surge".to_owned(),
             tier: "hot".to_owned(),
@@ -57,7 +56,7 @@ pub(super) mod tests {
             evidence: Vec::new(),
             campaign: None,
             rules_version: String::new(),
-        })
+        }
     }
 
     #[test]

@@ -163,7 +163,7 @@ mod tests {
     use crate::telemetry::hot::tests::alert as some;
 
     fn alert(rule: &str, kind: AlertKind) -> Alert {
-        Alert { rule: rule.to_owned(), kind, ..Alert::clone(&some(1, 1)) }
+        Alert { rule: rule.to_owned(), kind, ..some(1, 1) }
     }
 
     #[test]
