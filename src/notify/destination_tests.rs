@@ -1,10 +1,15 @@
 //! One attempt at receivers of every kind.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::*;
 use crate::config::settings::{Encoding, Payload, Reach, Secret};
 use crate::core::time::Span;
+use crate::notify::http::{Endpoint, Failure};
 use crate::notify::receiver::{Receiver, Reply};
 use crate::notify::sample;
 
@@ -72,6 +77,32 @@ async fn addresses_inside_are_refused_in_every_spelling_and_by_name() {
         // The same with the network allowed: it is the address that was refused, nothing else.
         assert_eq!(attempt(&Target::Webhook(open)).await.judged.verdict, Verdict::Delivered, "{host}");
     }
+}
+
+/// Leads to one of the allowed addresses the first time, and to one inside from then on.
+struct Rebinding(AtomicUsize);
+
+impl Resolve for Rebinding {
+    fn resolve(&self, _: Name) -> Resolving {
+        let last = 1 + self.0.fetch_add(1, Ordering::Relaxed).min(1) as u8;
+        Box::pin(async move { Ok(Box::new(std::iter::once(([127, 0, 0, last], 0u16).into())) as Addrs) })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_leads_elsewhere_later_is_judged_anew_at_each_connection() {
+    let receiver = Receiver::start(|_, _| Reply::Answer(200, "", "ok"));
+    let Target::Webhook(mut webhook) = receiver.webhook(2_000) else { unreachable!() };
+    webhook.url.set_host(Some("crm.example")).expect("a host");
+    webhook.reach.allow_networks = vec!["127.0.0.1/32".parse().expect("a network")];
+    let names = Arc::new(Rebinding(AtomicUsize::new(0)));
+    let endpoint = Endpoint::asking(names, webhook.url.clone(), &webhook.reach).expect("an endpoint");
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        statuses.push(endpoint.post(HeaderMap::new(), b"{}".to_vec()).await.map(|answer| answer.status));
+    }
+    let refused = || Err(Failure::RefusedAddress([127, 0, 0, 2].into()));
+    assert_eq!((statuses, receiver.seen().len()), (vec![Ok(200), refused(), refused()], 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

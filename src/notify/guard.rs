@@ -23,18 +23,19 @@ impl fmt::Display for Refused {
 
 impl Error for Refused {}
 
-/// The resolver of one endpoint.
-#[derive(Clone, Debug)]
+/// The resolver of one endpoint: asks another, and judges its answers.
+#[derive(Clone)]
 pub struct Guard {
+    names: Arc<dyn Resolve>,
     allowed: Arc<[IpNet]>,
     /// A proxy's name: where it leads is its owner's decision, who named it in the config.
     trusted: Option<Arc<str>>,
 }
 
 impl Guard {
-    /// Refuses what is not public and not in `allowed`.
-    pub fn new(allowed: Vec<IpNet>) -> Self {
-        Self { allowed: allowed.into(), trusted: None }
+    /// Refuses of what `names` answers what is not public and not in `allowed`.
+    pub fn new(names: Arc<dyn Resolve>, allowed: Vec<IpNet>) -> Self {
+        Self { names, allowed: allowed.into(), trusted: None }
     }
 
     /// Lets this name lead anywhere: that of the proxy which the config names.
@@ -45,13 +46,26 @@ impl Guard {
 
 impl Resolve for Guard {
     fn resolve(&self, name: Name) -> Resolving {
-        let (allowed, trusted) = (self.allowed.clone(), self.trusted.clone());
+        let Self { names, allowed, trusted } = self.clone();
         Box::pin(async move {
-            let answers: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            if trusted.is_none_or(|trusted| !trusted.eq_ignore_ascii_case(name.as_str())) {
+            let is_trusted = trusted.is_some_and(|trusted| trusted.eq_ignore_ascii_case(name.as_str()));
+            let answers: Vec<_> = names.resolve(name).await?.collect();
+            if !is_trusted {
                 judge(&answers, &allowed)?;
             }
             // The connection goes to these very answers: nothing is looked up a second time.
+            Ok(Box::new(answers.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// The resolver of the system.
+pub struct System;
+
+impl Resolve for System {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let answers: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
             Ok(Box::new(answers.into_iter()) as Addrs)
         })
     }

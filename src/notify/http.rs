@@ -3,13 +3,15 @@
 use std::error::Error as _;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use reqwest::dns::Resolve;
 use reqwest::header::{DATE, HeaderMap, LOCATION, RETRY_AFTER};
 use url::{Host, Url};
 
-use super::guard::{Guard, Refused};
+use super::guard::{Guard, Refused, System};
 use crate::config::address::forbidden;
 use crate::config::settings::Reach;
 use crate::core::time::Timestamp;
@@ -79,13 +81,18 @@ impl Endpoint {
     /// # Errors
     /// In words without the URL: a scheme that is not allowed, or a system without root certificates.
     pub fn new(url: Url, reach: &Reach) -> Result<Self, String> {
+        Self::asking(Arc::new(System), url, reach)
+    }
+
+    /// The same with names that this resolver answers for.
+    pub(super) fn asking(names: Arc<dyn Resolve>, url: Url, reach: &Reach) -> Result<Self, String> {
         let plain = match url.scheme() {
             "https" => false,
             "http" if reach.allow_http => true,
             "http" => return Err("https is required unless allow_http is set".to_owned()),
             scheme => return Err(format!("scheme {scheme} is not http or https")),
         };
-        let mut guard = Guard::new(reach.allow_networks.clone());
+        let mut guard = Guard::new(names, reach.allow_networks.clone());
         let mut builder = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())

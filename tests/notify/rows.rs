@@ -26,6 +26,7 @@ const ROWS: [(&str, &[&str]); 22] = [
     ("a redirect", &["a_redirect_is_a_failure_and_not_followed"]),
     ("a name leads to an inner address, or to another one later", &[
         "addresses_inside_are_refused_in_every_spelling_and_by_name", "one_forbidden_answer_refuses_all",
+        "a_name_that_leads_elsewhere_later_is_judged_anew_at_each_connection",
     ]),
     ("429 with Retry-After", &[
         "after_429_nothing_is_sent_before_retry_after_is_over", "in_a_storm_of_429_nothing_goes_before_its_time",
