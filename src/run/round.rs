@@ -9,7 +9,7 @@ use crate::core::limits::{ALERTS_BEHIND, MAX_ROUND_BYTES, MAX_ROUND_RECORDS};
 use crate::core::time::Timestamp;
 use crate::sink::Outgoing;
 
-/// How long an alert that opened waits for company when records keep coming.
+/// How long an alert waits for company when records keep coming.
 const LINGER: Duration = Duration::from_millis(1);
 
 /// In catch-up nobody waits for a single alert: commits may take a fifth of the time.
@@ -24,10 +24,10 @@ pub(super) struct Round {
     alerts: usize,
     /// The last of them: a live reader would miss those before.
     shown: VecDeque<Alert>,
-    /// Of the records at which alerts opened. What updates or closes one waits for the next round that is due anyway.
+    /// Of the records at which alerts opened.
     times: Vec<Option<Timestamp>>,
     bytes: usize,
-    /// Since when one that opened waits.
+    /// Since when one waits.
     first_alert: Option<Instant>,
     /// How many of the records are for operators, or tell sinks of an erasure.
     asides: usize,
@@ -81,9 +81,9 @@ impl Round {
         self.asides += 1;
     }
 
-    /// After each batch: alerts that opened wait from now on.
+    /// After each batch: alerts wait from now on.
     pub(super) fn note_time(&mut self, now: Instant) {
-        if !self.times.is_empty() && self.first_alert.is_none() {
+        if self.alerts > 0 && self.first_alert.is_none() {
             self.first_alert = Some(now);
         }
     }
@@ -159,7 +159,7 @@ pub(super) struct Pace {
 }
 
 impl Round {
-    /// Whether to commit now: at once for an alert that opened unless more records are right there, else at each interval.
+    /// Whether to commit now: at once for an alert unless more records are right there, else at each interval.
     pub(super) fn is_due(&self, now: Instant, pace: &Pace) -> bool {
         if self.is_full() {
             return true;
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_opened_makes_a_round_due_at_once() {
+    fn an_alert_of_any_kind_makes_a_round_due_at_once_and_only_what_opened_is_timed() {
         let text = include_str!("../../schemas/alert/v1/full.json");
         let alert: Alert = serde_json::from_str(text).expect("an alert");
         let (now, time) = (Instant::now(), Some(Timestamp::MIN));
@@ -227,18 +227,30 @@ mod tests {
             commit_took: Duration::ZERO,
             interval: Duration::from_millis(200),
         };
-        for (kind, due, timed) in
-            [(AlertKind::Opened, true, 1), (AlertKind::Updated, false, 0), (AlertKind::Closed, false, 0)]
-        {
+        for (kind, timed) in [(AlertKind::Opened, 1), (AlertKind::Updated, 0), (AlertKind::Closed, 0)] {
             let mut round = Round::default();
+            assert!(!round.is_due(now, &pace), "{}", kind.name());
             round.alert(Alert { kind, ..alert.clone() }, record(), time);
             round.note_time(now);
-            assert_eq!(round.is_due(now, &pace), due, "{}", kind.name());
-            assert!(round.is_due(now + pace.interval, &pace), "{}", kind.name());
+            assert!(round.is_due(now, &pace), "{}", kind.name());
             assert_eq!((round.alerts(), round.dead_letters()), (1, 0), "{}", kind.name());
             let (alerts, times) = round.take_committed();
             assert_eq!((alerts.len(), times.len()), (1, timed), "{}", kind.name());
         }
+    }
+
+    #[test]
+    fn readers_get_the_last_alerts_of_a_round_and_all_are_counted() {
+        let text = include_str!("../../schemas/alert/v1/full.json");
+        let mut alert: Alert = serde_json::from_str(text).expect("an alert");
+        let mut round = Round::default();
+        for n in 0..ALERTS_BEHIND + 3 {
+            alert.reason = n.to_string();
+            round.alert(alert.clone(), record(), None);
+        }
+        assert_eq!(round.alerts(), ALERTS_BEHIND + 3);
+        let (mut shown, _) = round.take_committed();
+        assert_eq!((shown.len(), shown.next().map(|alert| alert.reason)), (ALERTS_BEHIND, Some("3".to_owned())));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(in crate::config) static CONFIG_FILE: Shape = shape(
         key(
             "commit_interval",
             Is::Duration,
-            "At most this long without a commit; an alert that opens commits at once. Default 200ms.",
+            "At most this long without a commit; an alert commits at once. Default 200ms.",
         ),
         key("workers", Is::Whole(1, 256), "Owner threads, each a member of the consumer group. Default 2."),
         key(
