@@ -117,7 +117,7 @@ impl Engine {
     pub fn new(rules: Arc<RuleSet>, origin: Origin) -> Self {
         let origin_hash = xxh3_64(origin.source(0).as_bytes());
         let names = Names::of(&rules);
-        let leads = Leads::new(names.labels.clone());
+        let leads = Leads::new(names.labels.clone(), rules.rules.len());
         Self { rules, origin, origin_hash, names, leads, scratch: Scratch::default() }
     }
 

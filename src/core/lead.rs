@@ -3,7 +3,7 @@
 //! The buffers are reused from event to event. At rest a lead is a string of bytes ([`super::snapshot`]).
 
 use super::event::{Fields, Shape, Slot, Value};
-use super::limits::{LISTED_CONTRIBUTIONS, LOOSE_TEXT, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
+use super::limits::{EPISODES_IN_HAND, LISTED_CONTRIBUTIONS, LOOSE_TEXT, MAX_LABEL, MAX_TRAIT, RECENT_IDS};
 use super::rule::RuleSet;
 use super::score::Sum;
 use super::spec::Tenths;
@@ -152,14 +152,15 @@ impl Label {
 }
 
 impl Lead {
-    /// An empty one with room for what most leads have, so that its lists need not grow step by step.
-    pub fn with_room() -> Self {
+    /// An empty one with room for what most leads have, and for an episode of each of so many rules, so that its lists need
+    /// not grow step by step.
+    pub fn with_room(rules: usize) -> Self {
         Self {
             events: Vec::with_capacity(RECENT_IDS + RECENT_IDS / 2),
             labels: Vec::with_capacity(RECENT_IDS),
             rings: Vec::with_capacity(RECENT_IDS),
             refs: Vec::with_capacity(2 * RECENT_IDS),
-            episodes: Vec::with_capacity(RECENT_IDS / 4),
+            episodes: Vec::with_capacity(rules.min(EPISODES_IN_HAND)),
             text: String::with_capacity(RECENT_IDS * RECENT_IDS),
             ..Self::default()
         }

@@ -39,6 +39,8 @@ pub(super) struct Leads {
     usual: usize,
     /// Labels of which bytes say only the number.
     labels: Vec<String>,
+    /// How many rules there are.
+    rules: usize,
     /// The day of what is put to rest from now on.
     pub today: Day,
     /// The entry that was looked at last by [`Self::forget_silent`].
@@ -84,9 +86,9 @@ fn spread(hash: u32) -> u64 {
 }
 
 impl Leads {
-    /// None yet; of these labels, ascending, bytes say only the number.
-    pub fn new(labels: Vec<String>) -> Self {
-        Self { labels, ..Self::default() }
+    /// None yet; of these labels, ascending, bytes say only the number. Each may have an episode of each rule.
+    pub fn new(labels: Vec<String>, rules: usize) -> Self {
+        Self { labels, rules, ..Self::default() }
     }
 
     /// Leads with state.
@@ -191,7 +193,7 @@ impl Leads {
             }
             return at;
         }
-        self.hands.push(Hand { lead: Lead::with_room(), ..Hand::default() });
+        self.hands.push(Hand { lead: Lead::with_room(self.rules), ..Hand::default() });
         self.hands.len() - 1
     }
 

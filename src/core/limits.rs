@@ -32,6 +32,9 @@ pub const MOST_IN_HAND: usize = 1024;
 /// Bytes of text that a lead in hand may gather beyond twice what it needs, before it is written anew.
 pub const LOOSE_TEXT: usize = 4096;
 
+/// Episodes for which a lead in hand has room from the beginning: 88 bytes each, so with many rules it takes 4 KiB, not 2.
+pub const EPISODES_IN_HAND: usize = 32;
+
 /// Leads that one commit round may change: at 2 KiB in hand and 300 bytes staged 40 MB, and a commit of well under a
 /// second.
 pub const MAX_ROUND_LEADS: usize = 16_384;

@@ -191,7 +191,8 @@ fn by_rules() {
 fn allocations() {
     let mut stream = Stream::new(1000, 1000);
     let mut ours = Ours::new(stream::rules(20));
-    for _ in 0..1000 {
+    // Until the longest state of each lead has been seen.
+    for _ in 0..3000 {
         ours.round(&stream.take(TURN));
     }
     let (mut silent, mut alerts, mut at_alerts) = (0, 0, 0);

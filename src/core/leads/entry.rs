@@ -76,9 +76,13 @@ impl Entry {
 
 /// A little room, so that a growing lead does not move at each commit: what the allocator would round up to anyway. Its
 /// blocks are multiples of 16 bytes of which it keeps 8; asking for multiples of 16 would waste 8 bytes a lead. A long
-/// state's length changes with its labels: with an eighth more it stays where it is.
+/// state's length changes with its labels: it gets an eighth more, and then what is left of its class of sizes, of which
+/// an allocator has four from each power of two to the next.
 fn roomy(used: usize) -> usize {
     const LONG: usize = 512;
-    let spare = if used > LONG { used / 8 } else { 0 };
-    (used + spare + 8).next_multiple_of(16) - 8
+    let (wanted, step) = match used {
+        ..=LONG => (used, 16),
+        _ => (used + used / 8, (used + used / 8).next_power_of_two() / 8),
+    };
+    (wanted + 8).next_multiple_of(step) - 8
 }
