@@ -106,12 +106,13 @@ impl Assignments {
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
         self.renew(consumer);
         if partitions.count() == 0 {
-            self.tell(Event::Assigned(Vec::new()));
+            self.tell(Event::Assigned(Vec::new(), 0));
             return consumer.incremental_assign(partitions);
         }
         let sink = &self.reading.sink;
-        let (positions, fresh) = loop {
-            match self.positions(consumer, partitions) {
+        let (of, (positions, fresh)) = loop {
+            let found = self.all(consumer).and_then(|of| Ok((of, self.positions(consumer, partitions)?)));
+            match found {
                 Ok(found) => break found,
                 // Without knowing where to begin it would skip or repeat: better to ask again.
                 Err(error) if !self.stop.load(Ordering::Relaxed) => {
@@ -125,7 +126,7 @@ impl Assignments {
             return consumer.incremental_assign(&TopicPartitionList::new()); // stopping: nothing begins any more
         };
         let parked: usize = takeovers.iter().map(|takeover| takeover.parked.len()).sum();
-        self.tell(Event::Assigned(takeovers));
+        self.tell(Event::Assigned(takeovers, of));
         consumer.incremental_assign(&positions)?;
         if fresh.count() > 0 {
             // A new sink's beginning counts from now on, also if it stops before its first delivery.
@@ -161,6 +162,12 @@ impl Assignments {
         let epoch = self.fence.assigned(&numbers(positions));
         let takeover = |(partition, page): (_, Page)| page.takeover(partition, epoch, &self.reading.endpoint);
         Some(pages.into_iter().map(takeover).collect())
+    }
+
+    /// How many partitions the alert topic has.
+    fn all(&self, consumer: &BaseConsumer<Self>) -> KafkaResult<usize> {
+        let metadata = consumer.fetch_metadata(Some(&self.reading.topic), ASK)?;
+        Ok(metadata.topics().iter().map(|topic| topic.partitions().len()).sum())
     }
 
     /// Takes the group's present generation as the proof that our partitions are ours.

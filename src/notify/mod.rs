@@ -37,7 +37,7 @@ mod worker;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc as blocking};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -181,6 +181,7 @@ pub fn start(settings: &Settings, observer: Arc<dyn Observer>) -> Result<Running
         let bot = match &sink.target {
             Target::Bot(bot) => {
                 let pace = paces.entry((bot.api_url.as_str(), bot.token.expose().trim())).or_default().clone();
+                pace.lock().unwrap_or_else(PoisonError::into_inner).shared_by(&sink.id, &bot.channel);
                 Some(Bot { board: Board::new(terms(settings, sink, bot)), pace })
             }
             _ => None,

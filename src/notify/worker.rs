@@ -41,8 +41,8 @@ pub const DRAIN: Duration = Duration::from_secs(5);
 /// What the consumer thread tells.
 #[derive(Debug)]
 pub enum Event {
-    /// These partitions are ours now, as their former owner left them.
-    Assigned(Vec<Takeover<Incoming>>),
+    /// These partitions are ours now, as their former owner left them, of so many that there are.
+    Assigned(Vec<Takeover<Incoming>>, usize),
     /// A record, with its Kafka timestamp.
     Record(Partition, Offset, Option<Timestamp>, Incoming),
     /// So many records left the topic before they were read.
@@ -122,6 +122,8 @@ pub struct Worker {
     running: HashMap<Id, Task>,
     /// Of a Slack bot.
     bot: Option<Bot>,
+    /// How many the alert topic has.
+    partitions: usize,
     erasures: Erasures,
     draining: Vec<Draining>,
     clock: Clock,
@@ -146,6 +148,7 @@ impl Worker {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             bot: None,
+            partitions: 0,
             erasures: Erasures::default(),
             draining: Vec::new(),
             clock: Clock::start(wall_clock()),
@@ -187,9 +190,11 @@ impl Worker {
     fn take(&mut self, event: Event) {
         let (sink, observer) = (&self.around.sink, &self.around.observer);
         match event {
-            Event::Assigned(takeovers) => {
+            Event::Assigned(takeovers, of) => {
                 observer.assigned(sink);
+                self.partitions = of.max(self.partitions);
                 takeovers.into_iter().for_each(|takeover| self.assign(takeover));
+                self.share();
             }
             Event::Record(partition, offset, _, record)
                 if !self.around.routes.takes(&self.around.sink, record.value.as_deref()) =>

@@ -87,7 +87,7 @@ impl Driven {
 
     async fn assign(&self) {
         let takeover = Takeover::of_nothing(P0, 1, Offset(-1).next());
-        self.events.send(Event::Assigned(vec![takeover])).await.expect("the worker lives");
+        self.events.send(Event::Assigned(vec![takeover], 1)).await.expect("the worker lives");
     }
 
     /// Writes what there is to the ledger.

@@ -38,7 +38,7 @@ fn lead(number: u128) -> String {
 }
 
 /// A webhook that notes what arrives, and answers the first `held` requests when it is told to.
-struct Crm {
+pub struct Crm {
     receiver: Receiver,
     /// The ids as they arrived, answered or not.
     arrived: Arc<Mutex<Vec<String>>>,
@@ -46,7 +46,7 @@ struct Crm {
 }
 
 impl Crm {
-    async fn holding(held: usize) -> Self {
+    pub async fn holding(held: usize) -> Self {
         let (arrived, released): (Arc<Mutex<Vec<String>>>, _) = (Arc::default(), Arc::new(AtomicBool::new(false)));
         let (all, release) = (arrived.clone(), released.clone());
         let receiver = Receiver::start(move |request| {
@@ -73,7 +73,7 @@ impl Crm {
 }
 
 /// A deployment with the webhook `crm` and the bot `sdr`.
-struct Deployment<'a> {
+pub struct Deployment<'a> {
     broker: &'a Broker,
     name: String,
     crm: &'a Crm,
@@ -81,7 +81,7 @@ struct Deployment<'a> {
 }
 
 impl<'a> Deployment<'a> {
-    fn new(broker: &'a Broker, name: &str, partitions: i32, crm: &'a Crm) -> Self {
+    pub fn new(broker: &'a Broker, name: &str, partitions: i32, crm: &'a Crm) -> Self {
         let name = unique(name);
         broker.create_topic(&format!("{name}.events"), partitions, &[]);
         Self { broker, name, crm, slack: FakeSlack::start() }
@@ -111,7 +111,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// A process whose sinks have their partitions.
-    fn start(&self, instance: &str) -> Supervised {
+    pub fn start(&self, instance: &str) -> Supervised {
         let mut process = self.prepare(instance);
         process.start();
         self.has_partitions(&process, 2);
@@ -124,7 +124,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// One alert for each lead, `lead(1)` and so on, each with its partition.
-    fn publish(&self, count: u128, partition: impl Fn(u128) -> i32) {
+    pub fn publish(&self, count: u128, partition: impl Fn(u128) -> i32) {
         let alert = |number| Outgoing {
             partition: Some(partition(number)),
             ..record(number, &lead(number), "pricing-surge", AlertKind::Opened)
@@ -160,7 +160,7 @@ impl<'a> Deployment<'a> {
     }
 
     /// What must be true in the end, whatever was killed when. Gives how often each id arrived at the webhook.
-    fn all_is_well(&self, process: &Supervised, count: u128) -> Vec<usize> {
+    pub fn all_is_well(&self, process: &Supervised, count: u128) -> Vec<usize> {
         for sink in ["crm", "sdr"] {
             wait_for(&format!("the end of all at {sink}\n{}", process.log()), DEADLINE, || {
                 (self.delivered(sink) == count as usize).then_some(())

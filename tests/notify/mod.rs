@@ -19,4 +19,5 @@ mod receiver;
 mod restart;
 mod routes;
 mod rows;
+mod shares;
 mod tls;

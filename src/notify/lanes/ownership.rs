@@ -90,6 +90,11 @@ impl<R> Lanes<R> {
         changes
     }
 
+    /// How many partitions are ours.
+    pub fn owned(&self) -> usize {
+        self.partitions.len()
+    }
+
     /// Whether there is nothing here to deliver: others have all partitions.
     pub fn is_spare(&self) -> bool {
         self.partitions.is_empty()

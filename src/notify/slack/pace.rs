@@ -1,5 +1,8 @@
 //! How fast Slack may be asked with one token: posts per channel, edits and lookups per minute, a freeze for each method,
 //! and the breaker. The clock is an argument.
+//!
+//! Processes that share a token do not see each other. Each takes of what Slack allows the share that it has of the alert
+//! topic's partitions, so that all together stay within it.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,7 +15,7 @@ use crate::notify::breaker::{Breaker, Standing};
 pub const POST_PACE: Span = Span::from_millis(1_050);
 
 /// Posts to one channel that may go at once: one fewer than is promised, as the first one has a connection to make and
-/// those behind it find it made.
+/// those behind it find it made. Of a process that shares the channel with others it is one.
 const BURST: i64 = 2;
 
 /// Posts to all channels in a minute: Slack allows "several hundred".
@@ -36,6 +39,16 @@ pub struct Pace {
     minutes: BTreeMap<Rate, VecDeque<Timestamp>>,
     frozen_until: BTreeMap<Rate, Timestamp>,
     breaker: Breaker,
+    shares: Vec<Share>,
+}
+
+/// A sink of the token, and how many of the alert topic's partitions it owns in this process.
+#[derive(Clone, Debug)]
+struct Share {
+    sink: String,
+    channel: String,
+    owned: usize,
+    of: usize,
 }
 
 /// The right to one request now, to be handed back to [`Pace::ended`].
@@ -47,19 +60,50 @@ pub struct Pass {
 }
 
 impl Pace {
+    /// A sink of the token posts to this channel: it has a share from now on, nothing at first.
+    pub fn shared_by(&mut self, sink: &str, channel: &str) {
+        self.shares.push(Share { sink: sink.to_owned(), channel: channel.to_owned(), owned: 0, of: 1 });
+    }
+
+    /// The sink owns so many of so many partitions now. Who joins others has saved nothing up.
+    pub fn owns(&mut self, now: Timestamp, sink: &str, owned: usize, of: usize) {
+        let Some(at) = self.shares.iter().position(|share| share.sink == sink) else {
+            return;
+        };
+        let channel = self.shares[at].channel.clone();
+        let had_none = self.share(Some(&channel)) == 0.0;
+        (self.shares[at].owned, self.shares[at].of) = (owned, of.max(owned).max(1));
+        let share = self.share(Some(&channel));
+        if had_none && share > 0.0 && share < 1.0 {
+            let paid = self.paid_until.entry(channel).or_insert(now);
+            *paid = (*paid).max(now + cost(share));
+        }
+    }
+
+    /// Of what Slack allows for a channel, or for the token. All of it where nobody shares.
+    fn share(&self, channel: Option<&str>) -> f64 {
+        let concerned = || self.shares.iter().filter(|share| channel.is_none_or(|channel| share.channel == channel));
+        match concerned().count() {
+            0 => 1.0,
+            sinks => concerned().map(|share| share.owned as f64 / share.of as f64).sum::<f64>() / sinks as f64,
+        }
+    }
+
     /// When a request may go: now, or not before the time given.
     pub fn opens(&self, now: Timestamp, method: Method, channel: &str) -> Result<(), Timestamp> {
         self.breaker.may_pass(now).map_err(|until| until.unwrap_or(now + LOOK_AGAIN))?;
         let rate = method.rate();
         let mut earliest = self.frozen_until.get(&rate).copied().unwrap_or(now);
-        if let Some(oldest) = self.minutes.get(&rate).filter(|times| times.len() >= a_minute(rate)) {
-            let first = oldest.get(oldest.len() - a_minute(rate)).copied().unwrap_or(now);
+        let most = ((a_minute(rate) as f64 * self.share(None)) as usize).max(1);
+        if let Some(oldest) = self.minutes.get(&rate).filter(|times| times.len() >= most) {
+            let first = oldest.get(oldest.len() - most).copied().unwrap_or(now);
             earliest = earliest.max(first + MINUTE);
         }
         if method.is_post()
             && let Some(paid) = self.paid_until.get(channel)
         {
-            earliest = earliest.max(*paid - Span::from_millis(POST_PACE.as_millis() * (BURST - 1)));
+            let at_once = if self.share(Some(channel)) < 1.0 { 1 } else { BURST };
+            earliest = earliest.max(*paid - Span::from_millis(POST_PACE.as_millis() * (at_once - 1)));
         }
         if now < earliest { Err(earliest) } else { Ok(()) }
     }
@@ -71,8 +115,9 @@ impl Pace {
     pub fn pass(&mut self, now: Timestamp, method: Method, channel: &str) -> Result<Pass, Timestamp> {
         self.opens(now, method, channel)?;
         if method.is_post() {
+            let cost = cost(self.share(Some(channel)));
             let paid = self.paid_until.entry(channel.to_owned()).or_insert(now);
-            *paid = (*paid).max(now) + POST_PACE;
+            *paid = (*paid).max(now) + cost;
         }
         let times = self.minutes.entry(method.rate()).or_default();
         while times.front().is_some_and(|at| now - *at >= MINUTE) {
@@ -97,6 +142,12 @@ impl Pace {
     pub fn breaker(&self) -> Standing {
         self.breaker.standing()
     }
+}
+
+/// How long a post is paid for by a process with this share.
+fn cost(share: f64) -> Span {
+    let longest = MINUTE.as_millis() as f64;
+    Span::from_millis((POST_PACE.as_millis() as f64 / share).ceil().min(longest) as i64)
 }
 
 fn a_minute(rate: Rate) -> usize {
@@ -191,6 +242,77 @@ mod tests {
                     for (n, last) in posts[i..].iter().enumerate() {
                         prop_assert!((n as i64 + 1) * 1_000 <= (last - first) + 2_000, "{:?}", posts);
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_slows_posts_and_edits_and_who_joins_has_saved_nothing_up() {
+        let mut pace = Pace::default();
+        pace.shared_by("sdr", "C1");
+        pace.owns(at(0), "sdr", 2, 4);
+        #[rustfmt::skip]
+        let rows = [
+            (    0, Err(2_100), "nothing saved up"),
+            (2_100, Ok(()),     "half of the pace"),
+            (2_100, Err(4_200), "one at once"),
+        ];
+        for (now, expected, why) in rows {
+            assert_eq!(pace.pass(at(now), Method::Post, "C1").map(|_| ()), expected.map_err(at), "{why}");
+        }
+        let edits = (0..61).filter(|n| pace.pass(at(n * 1_000), Method::Update, "C1").is_ok()).count();
+        assert_eq!(edits, 22, "half of them");
+        pace.owns(at(4_000), "sdr", 4, 4);
+        pace.pass(at(4_200), Method::Post, "C1").expect("the others are gone");
+        pace.pass(at(4_200), Method::Post, "C1").expect("two at once again");
+    }
+
+    #[test]
+    fn sinks_of_one_channel_share_by_all_their_partitions() {
+        let mut pace = Pace::default();
+        for (sink, channel, owned) in [("a", "C1", 4), ("b", "C1", 0), ("c", "C2", 4)] {
+            pace.shared_by(sink, channel);
+            pace.owns(at(0), sink, owned, 4);
+        }
+        let shares = [Some("C1"), Some("C2"), None].map(|channel| pace.share(channel));
+        assert_eq!(shares, [0.5, 1.0, 2.0 / 3.0]);
+    }
+
+    proptest! {
+        /// Three processes with two sinks of one channel, whoever owns what when: together no more than Slack may count.
+        #[test]
+        fn processes_that_share_a_channel_stay_within_its_pace_together(
+            steps in prop::collection::vec((0i64..700, 0usize..3, 0usize..12, 0usize..3), 1..400),
+        ) {
+            const PARTITIONS: usize = 6;
+            // By sink and partition, the process that owns it; all are the first one's.
+            let mut owners = [[0; PARTITIONS]; 2];
+            let mut paces = [0; 3].map(|_| {
+                let mut pace = Pace::default();
+                ["a", "b"].iter().for_each(|sink| pace.shared_by(sink, "C1"));
+                pace
+            });
+            let (mut now, mut posts) = (0, Vec::new());
+            for (step, (pause, process, partition, owner)) in steps.into_iter().enumerate() {
+                now += pause;
+                if step % 8 == 0 {
+                    owners[partition % 2][partition / 2] = owner;
+                    for (process, pace) in paces.iter_mut().enumerate() {
+                        for (sink, owners) in ["a", "b"].iter().zip(&owners) {
+                            let owned = owners.iter().filter(|owner| **owner == process).count();
+                            pace.owns(at(now), sink, owned, PARTITIONS);
+                        }
+                    }
+                }
+                let owns_any = owners.iter().flatten().any(|owner| *owner == process);
+                if owns_any && paces[process].pass(at(now), Method::Post, "C1").is_ok() {
+                    posts.push(now);
+                }
+            }
+            for (i, first) in posts.iter().enumerate() {
+                for (n, last) in posts[i..].iter().enumerate() {
+                    prop_assert!((n as i64 + 1) * 1_000 <= (last - first) + 3_000, "{:?}", posts);
                 }
             }
         }

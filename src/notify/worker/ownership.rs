@@ -1,5 +1,7 @@
 //! What a sink's worker does when partitions come and go, and when a lead of theirs is erased.
 
+use std::sync::PoisonError;
+
 use super::Worker;
 use crate::codec::ledger::Erasure;
 use crate::core::ids::Partition;
@@ -22,7 +24,16 @@ impl Worker {
         self.lanes.forget_all(partitions);
         self.erasures.forget(partitions);
         self.bot.iter_mut().for_each(|bot| bot.board.forget(partitions));
+        self.share();
         self.around.observer.left(&self.around.sink, partitions, self.lanes.is_spare());
+    }
+
+    /// Of what Slack allows a token, this process takes its share.
+    pub(super) fn share(&self) {
+        if let Some(bot) = &self.bot {
+            let mut pace = bot.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            pace.owns(self.clock.now(), &self.around.sink, self.lanes.owned(), self.partitions);
+        }
     }
 
     /// Nobody is told of this lead's alerts of before, and what a bot's messages say of it goes.
