@@ -60,6 +60,9 @@ impl Report {
             }
             Ok((Checked::Config(Some((rules, place))), mut faults)) => {
                 let of_rules = rules_of(&rules, place, &mut faults);
+                if let Ok((spec, _)) = config::load_rules(&rules) {
+                    config::asked::compare(file, &spec, &rules.display().to_string(), &mut faults);
+                }
                 faults.sort();
                 self.add(&faults);
                 if let Some(of_rules) = of_rules

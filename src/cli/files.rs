@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{exit, say};
 use crate::backtest::sample::{self, Found, Sample};
+use crate::config::fault::Faults;
 use crate::config::settings::Settings;
 use crate::config::{self, LoadError};
 use crate::core::rule::RuleSet;
@@ -94,6 +95,15 @@ pub(super) fn rules(path: &Path) -> Result<RuleSet, u8> {
     let (spec, warnings) = config::load_rules(path).map_err(|error| tell(&error))?;
     say::lines(warnings);
     Ok(RuleSet::compile(spec))
+}
+
+/// The same for a config that asks for rules of this file: what it asks for in vain is printed too.
+pub(super) fn rules_of(config: &Path, path: &Path) -> Result<RuleSet, u8> {
+    let rules = rules(path)?;
+    let mut faults = Faults::new(&config.to_string_lossy());
+    config::asked::compare(config, rules.spec(), &path.display().to_string(), &mut faults);
+    say::lines(faults);
+    Ok(rules)
 }
 
 fn tell(error: &LoadError) -> u8 {

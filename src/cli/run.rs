@@ -14,10 +14,11 @@ use crate::telemetry::log;
 
 /// Runs it and answers with the exit code.
 pub fn run(config: &Path, fresh_state: bool) -> u8 {
-    let (settings, rules) = match files::settings(config).and_then(|s| files::rules(&s.rules).map(|r| (s, r))) {
-        Ok(read) => read,
-        Err(code) => return code,
-    };
+    let (settings, rules) =
+        match files::settings(config).and_then(|s| files::rules_of(config, &s.rules).map(|r| (s, r))) {
+            Ok(read) => read,
+            Err(code) => return code,
+        };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(code) => return code,

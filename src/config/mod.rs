@@ -1,6 +1,7 @@
 //! The files that people write: text in, checked values or every fault with its place out.
 
 pub mod address;
+pub mod asked;
 mod client;
 pub mod fault;
 mod map;

@@ -152,8 +152,7 @@ impl Label {
 }
 
 impl Lead {
-    /// An empty one with room for what most leads have, and for an episode of each of so many rules, so that its lists need
-    /// not grow step by step.
+    /// Empty, with room for what most leads have and for an episode of each rule: its lists need not grow step by step.
     pub fn with_room(rules: usize) -> Self {
         Self {
             events: Vec::with_capacity(RECENT_IDS + RECENT_IDS / 2),

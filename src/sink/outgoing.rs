@@ -15,6 +15,9 @@ pub enum Target {
     Ledgers,
 }
 
+/// A header's name and value.
+pub type Header = (Cow<'static, str>, Option<Cow<'static, [u8]>>);
+
 /// A record to be published; the partition follows from the key, by Java's hash, unless it goes to all of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outgoing {
@@ -25,7 +28,7 @@ pub struct Outgoing {
     /// Its value; `None` is a tombstone.
     pub value: Option<Vec<u8>>,
     /// Its headers in order.
-    pub headers: Vec<(Cow<'static, str>, Option<Cow<'static, [u8]>>)>,
+    pub headers: Vec<Header>,
 }
 
 impl Outgoing {

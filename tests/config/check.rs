@@ -45,6 +45,27 @@ fn the_exit_code_says_what_was_found() {
     }
 }
 
+/// Goal: a sink that takes a rule or a tier that the rules file does not have gets nothing by it: that is said, with its place.
+#[test]
+fn a_route_by_a_rule_that_is_not_there_is_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file");
+    let slack = "slack: { webhook_url: env:HOTLEAD_NO_SUCH_SECRET }";
+    let only = "only: { rule: [pricing-surge, pricing-sugre], tier: { in: [Warm, cold] } }";
+    write("rules.yaml", &RULES.replace("id: a", "id: pricing-surge, tier: warm"));
+    write("hotlead.yaml", &format!("{CONFIG}unrouted: drop\nsinks:\n  - {{ id: sdr, {only}, {slack} }}\n"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hotlead"));
+    let checked = command.args(["check", "hotlead.yaml"]).current_dir(&folder).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    let lines: Vec<_> = said.lines().filter(|line| line.contains("only")).collect();
+    let wanted = [
+        "hotlead.yaml:6:46: sinks[0].only.rule[1]: warning: rules.yaml has no rule \"pricing-sugre\"; did you mean \
+         \"pricing-surge\"?",
+        "hotlead.yaml:6:81: sinks[0].only.tier.in[1]: warning: rules.yaml has no tier \"cold\"",
+    ];
+    assert_eq!(lines, wanted, "{said}");
+}
+
 /// Goal: an `ok` that nobody could read is none, and a reader who went away is no fault.
 #[test]
 fn output_that_cannot_be_written_is_a_fault() {
