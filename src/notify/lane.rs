@@ -52,6 +52,8 @@ pub(super) struct Item<R> {
     pub(super) paused: Span,
     /// When it is tried again.
     pub(super) next_at: Timestamp,
+    /// Nobody asked for that time.
+    pub(super) own_pause: bool,
     pub(super) tries: Tries,
     /// Why it is given up when it is too old.
     pub(super) reason: Reason,
@@ -168,6 +170,7 @@ impl<R> Lane<R> {
             has_place: false,
             paused: Span::ZERO,
             next_at: time,
+            own_pause: false,
             tries: Tries::default(),
             reason: Reason::Exhausted,
             into: None,

@@ -4,6 +4,7 @@
 mod lending;
 mod ownership;
 mod recording;
+mod reopening;
 mod suppressing;
 mod together;
 
@@ -44,6 +45,10 @@ pub struct Lanes<R> {
     /// The ledger says that the sink is shut or failing.
     said_shut: bool,
     gate_opens: Option<Timestamp>,
+    /// The endpoint's breaker is not closed.
+    is_cut_off: bool,
+    /// When the first of what waits may ask whether it is well again.
+    asks_at: Option<Timestamp>,
     /// To be written.
     pending: BTreeMap<Place, Fate>,
     change: Option<Change>,
@@ -73,6 +78,8 @@ impl<R> Lanes<R> {
             renewed: None,
             said_shut: false,
             gate_opens: None,
+            is_cut_off: false,
+            asks_at: None,
             pending: BTreeMap::new(),
             change: None,
             stands: None,
@@ -160,6 +167,7 @@ impl<R> Lanes<R> {
     /// The next message to send, if any; ask again until there is none.
     pub fn next(&mut self, now: Timestamp, gate: &mut Gate) -> Option<Attempt<R>> {
         self.awake(now);
+        self.follow(now, gate.breaker());
         self.gate_opens = None;
         loop {
             let &place = self.ready.front()?;
@@ -208,7 +216,7 @@ impl<R> Lanes<R> {
         let gate = self.gate_opens.filter(|_| waiting);
         // Where the gate was asked, the probe's time had come.
         let probe = probe.filter(|_| waiting && self.taken == 0 && gate.is_none());
-        [due, gate, probe].into_iter().flatten().min()
+        [due, gate, probe, self.asks_at].into_iter().flatten().min()
     }
 
     /// Notes how an attempt ended. `chance` is evenly spread over 0 to 1.
@@ -223,6 +231,7 @@ impl<R> Lanes<R> {
             self.taken_again(now);
             return self.end(place, Ending::Delivered);
         }
+        item.own_pause = matches!(judged.verdict, Verdict::Later { retry_after: None, .. });
         let refused = matches!(judged.verdict, Verdict::Refused { .. });
         item.tries.refusals += u32::from(refused);
         item.tries.first_failed.get_or_insert(now);

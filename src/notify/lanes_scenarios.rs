@@ -197,6 +197,39 @@ fn what_the_ledger_knows_is_not_sent_again() {
     assert_eq!((offsets, stage.committed), (vec![0, 2, 0], stage.end()), "only the slow one, which was not recorded");
 }
 
+/// Goal: after an outage all goes out soon, whatever the hours that each alert would wait by itself; while it lasts one asks in
+/// ten minutes at the most, and who was asked to wait does.
+#[test]
+fn when_an_endpoint_is_well_again_all_that_waited_for_it_goes_out() {
+    let asked = Judged {
+        freeze: None,
+        ..judged(Verdict::Later { retry_after: Some(Span::from_secs(1_800)), reason: Reason::Exhausted })
+    };
+    let mut stage = Stage::default();
+    stage.publish(0, "a");
+    stage.publish(0, "b");
+    let patient = stage.publish(0, "patient");
+    let healed = 6 * HOUR;
+    let mut asked_at = Vec::new();
+    let mut endpoint = |stage: &Stage, offset| {
+        let answer = match offset {
+            _ if stage.now >= healed + MINUTE => delivered(),
+            _ if offset == patient => asked.clone(),
+            _ => later(),
+        };
+        asked_at.extend(Some(stage.now).filter(|_| offset == patient));
+        (10, answer)
+    };
+    let mut owner = stage.takes_over();
+    owner.works_until(&mut stage, healed + 2 * HOUR, &mut endpoint);
+    let (last, others): (Vec<_>, Vec<_>) = stage.accepted.iter().partition(|(_, offset)| *offset == patient);
+    assert_eq!((others.len(), last.len()), (2, 1));
+    assert!(others.iter().all(|(at, _)| *at <= healed + 12 * MINUTE), "{:?}", stage.accepted);
+    assert!(asked_at.windows(2).all(|pair| pair[1] - pair[0] >= 30 * MINUTE) && asked_at.len() > 1, "{asked_at:?}");
+    let since = stage.asked.iter().filter(|at| (HOUR..healed).contains(*at)).count();
+    assert!((25..=32).contains(&since), "one in ten minutes: {since}");
+}
+
 /// Goal: the ledger never holds an alert behind one of the same lead that only the offset holds. Method: the third is read
 /// while the end of the first is being written and the second waits.
 #[test]

@@ -30,9 +30,9 @@ impl<R> Lanes<R> {
         self.ready.drain(..).collect()
     }
 
-    /// When the next head of a lane is ready by itself.
+    /// When the next head of a lane is ready by itself, or to ask whether the endpoint is well again.
     pub fn due_at(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        self.due.first().map(|(at, _)| *at).into_iter().chain(self.asks_at).min()
     }
 
     pub(super) fn item(&self, head: Place) -> Option<&Item<R>> {

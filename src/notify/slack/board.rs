@@ -306,6 +306,7 @@ impl Board {
         for key in std::mem::take(&mut self.surplus).into_iter().filter(|key| !self.slots.contains_key(key)) {
             lanes.note(key.0, note_key(&key.1), None);
         }
+        lanes.follow(now, pace.breaker());
         for place in lanes.take_ready(now) {
             self.sort(now, lanes, place);
         }

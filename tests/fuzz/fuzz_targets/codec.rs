@@ -1,6 +1,6 @@
 //! Any bytes are an event or a dead letter, and JSON just when `serde_json` says so.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz codec tests/fuzz/corpus/codec tests/fuzz/seeds/codec`
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir tests/fuzz codec tests/fuzz/corpus/codec tests/fuzz/seeds/codec`
 #![no_main]
 
 use std::cell::RefCell;

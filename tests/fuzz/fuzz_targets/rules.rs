@@ -1,6 +1,6 @@
 //! Any text is a rules file or a list of faults, never a panic; and never both rules and faults that forbid them.
 //!
-//! `RUSTC_BOOTSTRAP=1 cargo fuzz run --fuzz-dir tests/fuzz rules tests/fuzz/corpus/rules deploy/rules`
+//! `RUSTC_BOOTSTRAP=1 cargo fuzz run -s none --fuzz-dir tests/fuzz rules tests/fuzz/corpus/rules deploy/rules`
 #![no_main]
 
 use hotlead::core::rule::RuleSet;
