@@ -119,8 +119,8 @@ impl Sub for Timestamp {
 }
 
 impl Timestamp {
-    /// As it is displayed. An alert holds many, and a general printer takes ten times as long. `None` if it is not
-    /// plausible.
+    /// As it is displayed; `None` if it is not plausible. An alert holds many: with a general printer they took 3 % of the CPU
+    /// of a backlog.
     fn digits(self) -> Option<[u8; 24]> {
         let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000) as u32);
         let since = jiff::SignedDuration::from_hours(days * 24);

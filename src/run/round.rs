@@ -1,7 +1,6 @@
 //! One commit round: what it holds, and when it is due.
 
-use std::collections::VecDeque;
-use std::collections::vec_deque;
+use std::collections::vec_deque::{self, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::core::alert::{Alert, AlertKind};
