@@ -176,6 +176,8 @@ impl Worker {
     /// Takes what is there; after an empty look waits for the next record.
     fn consume(&mut self) -> Result<(), RunError> {
         let (at_most, wait_ms) = match self.pace.idle && self.restoring.is_empty() {
+            // An alert waits only until its transaction may begin.
+            true if self.round.has_waiting() => (1, self.pace.rest(Instant::now()).as_millis() as i32 + 1),
             true => (1, IDLE_MS),
             false => (MAX_BATCH, 0),
         };
