@@ -106,7 +106,8 @@ impl Assignments {
     fn assign(&self, consumer: &BaseConsumer<Self>, partitions: &TopicPartitionList) -> KafkaResult<()> {
         self.renew(consumer);
         if partitions.count() == 0 {
-            self.tell(Event::Assigned(Vec::new(), 0));
+            // The topic may have grown, and the others own what is new.
+            self.tell(Event::Assigned(Vec::new(), self.all(consumer).unwrap_or_default()));
             return consumer.incremental_assign(partitions);
         }
         let sink = &self.reading.sink;

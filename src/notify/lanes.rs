@@ -231,7 +231,7 @@ impl<R> Lanes<R> {
             self.taken_again(now);
             return self.end(place, Ending::Delivered);
         }
-        item.own_pause = matches!(judged.verdict, Verdict::Later { retry_after: None, .. });
+        item.own_pause = matches!(judged.verdict, Verdict::Later { retry_after: None, reason: Reason::Exhausted });
         let refused = matches!(judged.verdict, Verdict::Refused { .. });
         item.tries.refusals += u32::from(refused);
         item.tries.first_failed.get_or_insert(now);

@@ -65,7 +65,7 @@ impl Pace {
         self.shares.push(Share { sink: sink.to_owned(), channel: channel.to_owned(), owned: 0, of: 1 });
     }
 
-    /// The sink owns so many of so many partitions now. Who joins others has saved nothing up.
+    /// The sink owns so many of so many partitions now. Who had none has saved nothing up: others may just have posted.
     pub fn owns(&mut self, now: Timestamp, sink: &str, owned: usize, of: usize) {
         let Some(at) = self.shares.iter().position(|share| share.sink == sink) else {
             return;
@@ -74,7 +74,7 @@ impl Pace {
         let had_none = self.share(Some(&channel)) == 0.0;
         (self.shares[at].owned, self.shares[at].of) = (owned, of.max(owned).max(1));
         let share = self.share(Some(&channel));
-        if had_none && share > 0.0 && share < 1.0 {
+        if had_none && share > 0.0 {
             let paid = self.paid_until.entry(channel).or_insert(now);
             *paid = (*paid).max(now + cost(share));
         }
@@ -266,6 +266,24 @@ mod tests {
         pace.owns(at(4_000), "sdr", 4, 4);
         pace.pass(at(4_200), Method::Post, "C1").expect("the others are gone");
         pace.pass(at(4_200), Method::Post, "C1").expect("two at once again");
+    }
+
+    #[test]
+    fn who_takes_all_over_does_not_post_two_at_once_behind_the_former_owner() {
+        let mut paces = [0; 2].map(|_| {
+            let mut pace = Pace::default();
+            pace.shared_by("sdr", "C1");
+            pace
+        });
+        let mut posts = Vec::new();
+        for (process, taken) in [(0, 0), (1, 500), (0, 6_000)] {
+            for (other, pace) in paces.iter_mut().enumerate() {
+                pace.owns(at(taken), "sdr", usize::from(other == process), 1);
+            }
+            let passes = (taken..taken + 5_000).filter(|now| paces[process].pass(at(*now), Method::Post, "C1").is_ok());
+            posts.extend(passes.take_while(|now| *now < taken + 500));
+        }
+        assert_eq!(posts, [0, 500, 6_000], "the first at once, the next at its time");
     }
 
     #[test]
